@@ -1,0 +1,65 @@
+"""The few shapes everything plugs into. Nothing to inherit: a class that has these members is one.
+
+Each protocol has one contract check in `limner.engine.testing`, run on every implementation.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol, Self
+
+from .types import AudioChunk, FeatureRows, FeatureWindow, Frame, Picture, Portrait
+
+
+class AudioSource(Protocol):
+    """An async context manager that yields sound, gap-free in `start`."""
+
+    rate: int                                        # Hz of the chunks it yields
+    live: bool                                       # True: arrives at wall-clock pace; False: as fast as it is read
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *exc: object) -> None: ...
+    def __aiter__(self) -> AsyncIterator[AudioChunk]: ...
+
+
+class FeatureExtractor(Protocol):
+    """Sound to rows at a fixed step. Streamed in any chunking equals one pass."""
+
+    width: int                                       # D
+    step: int                                        # ticks per row
+    lookahead: int                                   # ticks of sound after a row's instant that the row needs
+
+    def push(self, chunk: AudioChunk) -> FeatureRows | None: ...
+    def reset(self) -> None: ...
+
+
+class Animator(Protocol):
+    """Feature window to picture."""
+
+    size: tuple[int, int]                            # (H, W)
+    window: tuple[int, int]                          # rows (before, after) the drawn instant
+
+    def sit(self, portrait: Portrait) -> None:
+        """Once, slow: encode the identity, allocate, capture graphs."""
+
+    def draw(self, window: FeatureWindow) -> Frame:
+        """Often, fast: fixed shapes, no allocation growth. `Frame.duration` may be 0; the session fills it."""
+
+    def reset(self) -> None:
+        """Forget motion; the next draw equals the first after `sit`."""
+
+
+class FrameStage(Protocol):
+    """Interpolators and restorers."""
+
+    delay: int                                       # frames held back
+
+    def push(self, frame: Frame) -> Sequence[Frame]: ...   # pts strictly increase
+    def flush(self) -> Sequence[Frame]: ...
+
+
+class AVSink(Protocol):
+    """An async context manager that takes pictures and sound; each carries its time on the one media clock."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *exc: object) -> None: ...
+    async def show(self, picture: Picture) -> None: ...
+    async def play(self, chunk: AudioChunk) -> None: ...
