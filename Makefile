@@ -1,0 +1,58 @@
+# make run    install what the presenter needs into .venv and open it on the embedded portrait
+# make test   install everything and run the whole suite
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
+export OMP_WAIT_POLICY := PASSIVE
+APT    := apt-get install -y -q --no-install-recommends
+# Debian packages the suite drives: a browser, speech with exact phone times, a sound server and PortAudio.
+DEBIAN := chromium flite espeak-ng libespeak-ng1 pulseaudio pulseaudio-utils libasound2-plugins libportaudio2
+
+.PHONY: run test lint bench gpu train-speech debian wheel clean
+
+run: $(VENV)/.run
+	$(BIN)/limner serve $(ARGS)
+
+test: debian $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/python -m limner.models.modelfiles || echo "landmark models could not be had; the tests that need them will say so"
+	$(BIN)/python -m pytest
+	sh tests/wheel.sh
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "limner needs Python 3.11 or newer; found $$($(PYTHON) -V). Set PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 2; }
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[rig,mic]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt torch
+	$(PIP) install -c constraints.txt -e '.[rig,mic,zmq,neural,train,test]'
+	@touch $@ $(VENV)/.run
+
+debian:
+	@missing=$$(for p in $(DEBIAN); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive $(APT) $$missing >/dev/null; \
+	  else echo "tests that need these Debian packages will be skipped: sudo $(APT) $$(echo $$missing)"; fi; fi
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+
+bench: $(VENV)/.test
+	$(BIN)/limner bench engine --json benchmarks/results/engine.json
+	$(BIN)/limner bench face --json benchmarks/results/face.json
+	$(BIN)/limner bench streams --json benchmarks/results/streams.json
+
+gpu: $(VENV)/.test
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/limner bench gpu --json benchmarks/results/gpu.json
+
+train-speech: debian $(VENV)/.test
+	nice $(BIN)/python -m limner.models.training.speech
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .ruff_cache

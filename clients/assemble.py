@@ -1,0 +1,86 @@
+"""Where parts become a face: options in, a ready extractor, animator, stages and session out.
+
+Everything slow happens here, once: rigging the portrait, loading weights, the animator's `sit`. Everything that can be
+wrong with what the user asked is found here too, not at frame 500.
+"""
+
+from dataclasses import dataclass, field
+
+from limner.engine.clock import Clock, MonotonicClock
+from limner.engine.config import Settings
+from limner.engine.errors import UsageError
+from limner.engine.protocols import Animator, AudioSource, AVSink, FeatureExtractor, FrameStage
+from limner.engine.session import Session
+from limner.models.avatar import Avatar, default_avatar, load_avatar
+from limner.models.face.colour import to_picture
+
+from . import loader
+from .options import Options
+
+
+@dataclass(slots=True)
+class Face:
+    """A seated animator with the extractor it listens to and the stages its frames pass."""
+
+    avatar: Avatar
+    extractor: FeatureExtractor
+    animator: Animator
+    stages: list[FrameStage] = field(default_factory=list)
+
+
+def choose_avatar(options: Options) -> Avatar:
+    """The avatar asked for: a pack, a bundled name, a picture rigged on the fly, or the default."""
+    if options.portrait and not options.face_options().clip:
+        from limner.models.portrait import make_avatar, read_image
+
+        image = read_image(options.portrait)
+        size = 512 if options.size <= 512 else 1024
+        return make_avatar(image, size=size, face=options.face, force=options.force, name=options.portrait.stem)
+    return load_avatar(options.avatar) if options.avatar else default_avatar()
+
+
+def face(options: Options, avatar: Avatar | None = None) -> Face:
+    """Build and seat the face. `avatar` may be given where it is already loaded (many sessions, one portrait)."""
+    avatar = avatar or choose_avatar(options)
+    module = loader.load("animators", options.animator)
+    asked = options.face_options()
+    kind, name = module.EXTRACTOR.split("/")
+    extractor = loader.load(kind, name).create(asked)
+    animator = module.create(asked)
+    animator.sit_avatar(avatar)
+    return Face(avatar, extractor, animator, stages(options))
+
+
+def stages(options: Options) -> list[FrameStage]:
+    """Restorer and interpolator as asked; an empty list for the plain chain."""
+    chain: list[FrameStage] = []
+    name, _, budget = options.restore.partition(":")
+    if name != "off":
+        module = loader.load("restorers", name)
+        chain.append(module.create(weights=options.restore_weights, budget_ms=budget_ms(budget), device=options.device))
+    if options.interpolate != "off":
+        module = loader.load("interpolators", options.interpolate)
+        chain.append(module.create(fps=options.fps, weights=options.interpolate_weights, device=options.device))
+    return chain
+
+
+def budget_ms(text: str) -> float | None:
+    """'8ms' or '8' as milliseconds, None for nothing. UsageError otherwise."""
+    if not text:
+        return None
+    try:
+        value = float(text.removesuffix("ms"))
+    except ValueError:
+        value = 0.0
+    if not 0.5 <= value <= 1000:
+        raise UsageError(f"--restore budget {text!r}: expected milliseconds from 0.5 to 1000, for example gfpgan:8ms")
+    return value
+
+
+def session(options: Options, *, sinks: list[AVSink], source: AudioSource | None = None,
+            clock: Clock | None = None, prepared: Face | None = None) -> Session:
+    """A session ready to run: `prepared` (or a freshly built face) between `source` and `sinks`."""
+    it = prepared or face(options)
+    settings = Settings(fps=options.fps, size=options.size, cap_ms=options.cap_ms, seed=options.seed)
+    return Session(extractor=it.extractor, animator=it.animator, stages=it.stages, sinks=sinks, source=source,
+                   clock=clock or MonotonicClock(), settings=settings, colour=to_picture)
