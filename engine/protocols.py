@@ -21,7 +21,10 @@ class AudioSource(Protocol):
 
 
 class FeatureExtractor(Protocol):
-    """Sound to rows at a fixed step. Streamed in any chunking equals one pass."""
+    """Sound to rows at a fixed step. Streamed in any chunking equals one pass.
+
+    The first chunk after construction or `reset` may have any `start`; row i then lies at its pts + i * step.
+    """
 
     width: int                                       # D
     step: int                                        # ticks per row
@@ -32,7 +35,10 @@ class FeatureExtractor(Protocol):
 
 
 class Animator(Protocol):
-    """Feature window to picture."""
+    """Feature window to picture.
+
+    May have `budget: int`, the ticks one draw takes on a fit machine; without it `Settings.draw_ms` is declared.
+    """
 
     size: tuple[int, int]                            # (H, W)
     window: tuple[int, int]                          # rows (before, after) the drawn instant
@@ -48,9 +54,14 @@ class Animator(Protocol):
 
 
 class FrameStage(Protocol):
-    """Interpolators and restorers."""
+    """Interpolators and restorers.
 
-    delay: int                                       # frames held back
+    May have `factor: int`, frames out per frame in (2 for an interpolator that doubles the rate; 1 without it): the
+    session then draws every `factor`-th frame only. May have `restores = True`: such a stage is left out first when
+    the machine is too slow. `flush` leaves the stage as new.
+    """
+
+    delay: int                                       # frames held back, counted at the stage's input
 
     def push(self, frame: Frame) -> Sequence[Frame]: ...   # pts strictly increase
     def flush(self) -> Sequence[Frame]: ...

@@ -1,7 +1,8 @@
 """The data that flows. Frozen, slotted, plain: NumPy arrays and integers, nothing that owns a device.
 
 `pts` and `duration` are ticks (1/90 000 s, see `clock`), `*_ns` are monotonic nanoseconds of the same clock,
-`generation` rises by one at every interrupt so that what is stale can be told from what is current.
+`generation` rises by one whenever what was queued became stale (an interrupt, speech that replaces what was due), so
+that what is stale can be told from what is current.
 """
 
 from dataclasses import dataclass
@@ -56,13 +57,19 @@ class FeatureRows:
 
 @dataclass(frozen=True, slots=True)
 class FeatureWindow:
-    """The rows an animator sees when it draws one instant. Rows outside what was heard repeat the nearest one."""
+    """The rows an animator sees when it draws one instant. Rows outside what was heard repeat the nearest one.
+
+    The centre row (index `before` of the animator's window) is the last one at or before the drawn instant. At 24, 30
+    or 60 frames per second instants fall between 10 ms rows: `offset / step` says how far toward the next row, so that
+    an animator may interpolate.
+    """
 
     rows: NDArray[np.float32]                # [T, D]
-    pts: int                                 # ticks of the drawn instant (the centre row)
+    pts: int                                 # ticks of the drawn instant
     step: int                                # ticks per row
     voiced: NDArray[np.bool_]                # [T]
     captured_ns: int                         # of the newest sample used
+    offset: int = 0                          # ticks from the centre row to the drawn instant, in [0, step)
 
 
 @dataclass(frozen=True, slots=True)
