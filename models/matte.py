@@ -1,0 +1,111 @@
+"""The person against the background, and the view behind the person.
+
+The segmentation network (MediaPipe selfie, 256 x 256) knows where the person is but not where the edge runs; a guided
+filter (He et al. 2013, doi:10.1109/TPAMI.2012.213) moves its soft edge onto the picture's own.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .tflite import network
+
+_SIDE = 256                          # px of the network's square input
+_SEED = 20                           # of the grain laid over the painted background
+
+
+def person_matte(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Opacity of the person, f32 [H, W] in [0, 1], for u8 RGB `image` [H, W, 3] that shows head and shoulders."""
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    coarse = network("selfie_segmentation.tflite")(small)[_SIDE * _SIDE].reshape(_SIDE, _SIDE)
+    soft = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    guide = image.astype(np.float32) / 255
+    fine = guided_filter(guide, soft, radius=max(2, round(width / 64)), eps=1e-4)
+    return _contrast(np.clip(fine, 0, 1), 0.12, 0.88)
+
+
+def guided_filter(guide: NDArray[np.float32], source: NDArray[np.float32], radius: int,
+                  eps: float) -> NDArray[np.float32]:
+    """`source` [H, W] as a local linear function of the colour `guide` [H, W, 3]; `eps` in squared guide units."""
+    def mean(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        return cv2.blur(x, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
+
+    middle, level = mean(guide), mean(source)
+    covariance = mean(guide * source[..., None]) - middle * level[..., None]
+    spread = np.empty((*source.shape, 3, 3), np.float32)
+    for i in range(3):
+        for j in range(i, 3):
+            value = mean(guide[..., i] * guide[..., j]) - middle[..., i] * middle[..., j]
+            spread[..., i, j] = spread[..., j, i] = value + (eps if i == j else 0)
+    slope = np.linalg.solve(spread, covariance[..., None])[..., 0]
+    offset = level - (slope * middle).sum(-1)
+    return (mean(slope) * guide).sum(-1) + mean(offset)
+
+
+def paint_background(image: NDArray[np.uint8], matte: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The picture with the person painted away, u8 RGB like `image`.
+
+    Close to the edge of the hole OpenCV's inpainting continues what is there; deeper in, where it would draw streaks,
+    an ever softer blur of the surroundings takes over, so that no shape of the head is left.
+    """
+    side = image.shape[0]
+    hole = cv2.dilate((matte > 0.04).astype(np.uint8), _disc(round(side * 0.022)))
+    if hole.all():                                   # nothing of a background is seen: its likeliest colour
+        hole[:2], hole[2:] = 0, 1
+    near = _inpaint(image, hole)
+    far = _diffuse(near, hole)
+    depth = cv2.distanceTransform(hole, cv2.DIST_L2, 5) / side
+    blend = np.clip(depth / 0.06, 0, 1)[..., None]
+    filled = near * (1 - blend) + far * blend + _grain(image, hole)
+    edge = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), max(1.0, side / 256))[..., None] * hole[..., None]
+    return np.clip(np.rint(image * (1 - edge) + filled * edge), 0, 255).astype(np.uint8)
+
+
+def _inpaint(image: NDArray[np.uint8], hole: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Telea's inpainting on a quarter of the resolution, brought back up."""
+    height, width = image.shape[:2]
+    small_size = max(32, width // 4), max(32, height // 4)
+    # Average over what is seen only, so that the person's colours do not bleed into the rim of the hole.
+    seen = (1 - hole).astype(np.float32)
+    weight = cv2.resize(seen, small_size, interpolation=cv2.INTER_AREA)
+    colour = cv2.resize(image.astype(np.float32) * seen[..., None], small_size, interpolation=cv2.INTER_AREA)
+    small = np.clip(colour / np.maximum(weight, 1e-3)[..., None], 0, 255).astype(np.uint8)
+    painted = cv2.inpaint(small, (weight < 0.25).astype(np.uint8), 4, cv2.INPAINT_TELEA)
+    return cv2.resize(painted, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+
+
+def _diffuse(image: NDArray[np.float32], hole: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Fill from the surroundings through an image pyramid: each level sees twice as far (push-pull)."""
+    weight = (1 - hole).astype(np.float32)
+    levels = [(image * weight[..., None], weight)]
+    while min(levels[-1][1].shape) > 2:
+        colour, weight = (cv2.pyrDown(x) for x in levels[-1])
+        levels.append((colour, weight))
+    colour, weight = levels.pop()
+    filled = colour / np.maximum(weight, 1e-6)[..., None]
+    for colour, weight in reversed(levels):
+        up = cv2.pyrUp(filled, dstsize=weight.shape[::-1])
+        trust = np.clip(weight * 4, 0, 1)[..., None]
+        filled = trust * colour / np.maximum(weight, 1e-6)[..., None] + (1 - trust) * up
+    return cv2.GaussianBlur(filled, (0, 0), image.shape[0] / 64)
+
+
+def _grain(image: NDArray[np.uint8], hole: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Noise as strong as the background's own, so that the painted part is not strangely smooth."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    detail = np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 1.5))[hole == 0]
+    strength = min(float(np.median(detail)) / 0.6745, 4.0) if detail.size else 0.0      # median to standard deviation
+    noise = np.random.default_rng(_SEED).normal(0, 1, image.shape[:2]).astype(np.float32)
+    return (cv2.GaussianBlur(noise, (0, 0), 0.7) * strength * 2.0)[..., None]
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    size = 2 * max(1, radius) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+
+
+def _contrast(x: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+    """Smoothstep from `low` to `high`: what is nearly person becomes person, what is nearly not becomes background."""
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return (t * t * (3 - 2 * t)).astype(np.float32)

@@ -1,0 +1,39 @@
+"""Run one TensorFlow Lite network on one thread, without TensorFlow."""
+
+from functools import cache
+
+import numpy as np
+from limner.engine.errors import MissingPackage
+from numpy.typing import NDArray
+
+from .modelfiles import require
+
+
+class Network:
+    """A loaded network with fixed shapes. Not to be shared between threads."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            raise MissingPackage("measuring a new portrait needs ai-edge-litert, which is not installed: "
+                                 "run 'pip install limner[rig]', or use a bundled avatar or an .avatar file") from None
+        self._net = Interpreter(str(require(name)), num_threads=1)
+        self._net.allocate_tensors()
+        self._input = self._net.get_input_details()[0]
+        self._outputs = {int(np.prod(d["shape"])): d["index"] for d in self._net.get_output_details()}
+
+    def __call__(self, image: NDArray[np.float32]) -> dict[int, NDArray[np.float32]]:
+        """Outputs flat, keyed by their number of elements (unique in every network used here).
+
+        `image` is f32 [H, W, 3] of the network's own size and value range.
+        """
+        self._net.set_tensor(self._input["index"], np.ascontiguousarray(image[None], dtype=np.float32))
+        self._net.invoke()
+        return {n: self._net.get_tensor(index).reshape(-1) for n, index in self._outputs.items()}
+
+
+@cache
+def network(name: str) -> Network:
+    """The network `name` (see `modelfiles.FILES`), loaded once per process."""
+    return Network(name)
