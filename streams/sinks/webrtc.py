@@ -1,0 +1,128 @@
+"""The avatar out to browsers: one encode, any number of viewers, both tracks on the media clock."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
+
+import av
+from limner.engine.types import AudioChunk, Picture
+from limner.streams.encode import OpusEncoder, VideoCodec, VideoEncoder, fitting_bitrate
+from limner.streams.rtc import MediaEpoch, PacketTrack
+
+VIDEO_QUEUE = 8               # packets; a peer that lags more starts again at a key frame
+AUDIO_QUEUE = 25              # packets (0.5 s)
+
+
+class Viewer:
+    """One peer's pair of tracks and what that peer has asked for. Made by `WebRTCSink.viewer`."""
+
+    def __init__(self, sink: "WebRTCSink") -> None:
+        self.codec: VideoCodec = "h264"
+        self.bitrate: int | None = None           # bit/s, the peer's newest estimate (REMB), or None
+        self.epoch = sink.epoch
+        self._sink = sink
+        self.video = PacketTrack("video", VIDEO_QUEUE, on_start=self.want_key, on_drop=self._start_over)
+        self.audio = PacketTrack("audio", AUDIO_QUEUE)
+        self._waiting_for_key = True
+
+    def want_key(self) -> None:
+        """The peer cannot decode: make the next picture a key frame."""
+        self._sink.force_key(self.codec)
+
+    def estimate(self, bitrate: int) -> None:
+        """The peer says it can take `bitrate` bit/s."""
+        self.bitrate = bitrate
+
+    def put_video(self, packet: av.Packet) -> None:
+        if self._waiting_for_key and not packet.is_keyframe:
+            return
+        self._waiting_for_key = not self.video.flowing
+        self.video.put(packet)
+
+    def _start_over(self) -> None:
+        self.video.clear()
+        self._waiting_for_key = True
+        self.want_key()
+
+
+class WebRTCSink:
+    """AVSink for every peer that watches one session.
+
+    `show` encodes on the sink's own thread, once per codec in use, and not at all while nobody watches. The bitrate
+    follows the weakest viewer's estimate, at most `ceiling` bit/s. `packets_dropped` counts what slow peers lost.
+    """
+
+    def __init__(self, size: tuple[int, int], fps: int, ceiling: int | None = None) -> None:
+        self.size, self.fps = size, fps
+        self.ceiling = ceiling or fitting_bitrate(size, fps)
+        self.epoch = MediaEpoch()
+        self.shown = self.bytes_sent = 0
+        self._viewers: list[Viewer] = []
+        self._encoders: dict[VideoCodec, VideoEncoder] = {}
+        self._opus = OpusEncoder()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="limner-encode")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def viewers(self) -> tuple[Viewer, ...]:
+        return tuple(self._viewers)
+
+    @property
+    def packets_dropped(self) -> int:
+        return sum(v.video.dropped + v.audio.dropped for v in self._viewers)
+
+    def viewer(self) -> Viewer:
+        """Tracks for one more peer; give it to `Peer`, which sets its codec, and `remove` it in the end."""
+        viewer = Viewer(self)
+        self._viewers.append(viewer)
+        return viewer
+
+    def remove(self, viewer: Viewer) -> None:
+        if viewer in self._viewers:
+            self._viewers.remove(viewer)
+        viewer.video.stop()
+        viewer.audio.stop()
+
+    def force_key(self, codec: VideoCodec) -> None:
+        if codec in self._encoders:
+            self._encoders[codec].force_key()
+
+    async def show(self, picture: Picture) -> None:
+        self.epoch.start(picture.pts)
+        watching = {codec: [v for v in self._viewers if v.codec == codec and v.video.flowing] for codec in ("h264", "vp8")}
+        for codec, viewers in watching.items():
+            if not viewers:
+                continue
+            encoder = self._encoder(codec, viewers, picture.size)
+            packets = await asyncio.get_running_loop().run_in_executor(self._thread, encoder.encode, picture)
+            for packet in packets:
+                self._send_video(viewers, packet)
+        self.shown += 1
+
+    async def play(self, chunk: AudioChunk) -> None:
+        self.epoch.start(chunk.pts)
+        listening = [v for v in self._viewers if v.audio.flowing]
+        for packet in self._opus.encode(chunk):
+            for viewer in listening:
+                viewer.audio.put(packet)
+            self.bytes_sent += packet.size * len(listening)
+
+    def _encoder(self, codec: VideoCodec, viewers: list[Viewer], size: tuple[int, int]) -> VideoEncoder:
+        encoder = self._encoders.get(codec)
+        if encoder is None or encoder.size != size:
+            encoder = self._encoders[codec] = VideoEncoder(codec, size, self.fps, self.ceiling)
+        estimates = [v.bitrate for v in viewers if v.bitrate]
+        wanted = min([self.ceiling, *estimates])
+        if abs(wanted - encoder.bitrate) > encoder.bitrate // 10 or wanted == self.ceiling:
+            encoder.bitrate = wanted
+        return encoder
+
+    def _send_video(self, viewers: list[Viewer], packet: av.Packet) -> None:
+        for viewer in viewers:
+            viewer.put_video(packet)
+        self.bytes_sent += packet.size * len(viewers)
