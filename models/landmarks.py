@@ -44,14 +44,16 @@ class Region:
 
 
 def measure(image: NDArray[np.uint8], face: Detection) -> tuple[NDArray[np.float32], float]:
-    """Landmarks f32 [478, 3] in px of u8 RGB `image` (z: towards the camera negative) and the presence score in [0, 1]."""
+    """Landmarks f32 [478, 3] in px of u8 RGB `image` (z: towards the camera negative) and the
+    least presence score of all crops, in [0, 1]: what is no face loses it when its crop moves a little.
+    """
     region = _frame_detection(face)
     for _ in range(2):
         mesh, _ = _mesh(image, region)
         region = _frame_mesh(mesh)
     meshes, scores = zip(*(_mesh(image, _jittered(region, *step)) for step in _JITTER), strict=True)
     mesh = np.mean(meshes, axis=0)
-    return _add_irises(image, mesh), float(np.mean(scores))
+    return _add_irises(image, mesh), float(min(scores))
 
 
 def resample(image: NDArray[np.uint8], affine: NDArray[np.float32], size: tuple[int, int],

@@ -14,15 +14,41 @@ _SIDE = 256                          # px of the network's square input
 _SEED = 20                           # of the grain laid over the painted background
 
 
-def person_matte(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Opacity of the person, f32 [H, W] in [0, 1], for u8 RGB `image` [H, W, 3] that shows head and shoulders."""
+def person_matte(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Opacity of the person whose face is at `landmarks` [>=468, 3] px, f32 [H, W] in [0, 1].
+
+    `image` is u8 RGB [H, W, 3] and shows head and shoulders. Other people are background where they do not touch.
+    """
     height, width = image.shape[:2]
     small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     coarse = network("selfie_segmentation.tflite")(small)[_SIDE * _SIDE].reshape(_SIDE, _SIDE)
     soft = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     guide = image.astype(np.float32) / 255
     fine = guided_filter(guide, soft, radius=max(2, round(width / 64)), eps=1e-4)
-    return _contrast(np.clip(fine, 0, 1), 0.12, 0.88)
+    matte = _contrast(np.clip(fine, 0, 1), 0.12, 0.88)
+    face = _face_shape(landmarks, (height, width))
+    return np.maximum(_connected(matte, face), cv2.GaussianBlur(face.astype(np.float32), (0, 0), width / 256))
+
+
+def _face_shape(landmarks: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """1 inside the hull of the face's mesh, u8 [H, W]."""
+    shape = np.zeros(size, np.uint8)
+    hull = cv2.convexHull(np.rint(landmarks[:468, :2]).astype(np.int32))
+    return cv2.fillConvexPoly(shape, hull, 1)
+
+
+def _connected(matte: NDArray[np.float32], face: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Only what hangs together with the face, holes closed, with a narrow soft rim; faint haze far from it is dropped."""
+    side = matte.shape[1]
+    core = ((matte > 0.5) | (face > 0)).astype(np.uint8)
+    _, labels = cv2.connectedComponents(core, connectivity=4)
+    person = (labels == np.bincount(labels[face > 0]).argmax()).astype(np.uint8)
+    open_air, labels = cv2.connectedComponents(1 - person, connectivity=4)
+    border = np.unique(np.concatenate([labels[0], labels[:, 0], labels[:, -1]]))
+    holes = ~np.isin(labels, border) & (person == 0) if open_air > 1 else np.zeros_like(person, bool)
+    rim = cv2.dilate(person, _disc(round(side * 0.02))).astype(np.float32)
+    rim = cv2.GaussianBlur(rim, (0, 0), side * 0.006)
+    return np.where(holes, 1, matte * rim).astype(np.float32)
 
 
 def guided_filter(guide: NDArray[np.float32], source: NDArray[np.float32], radius: int,
@@ -50,13 +76,13 @@ def paint_background(image: NDArray[np.uint8], matte: NDArray[np.float32]) -> ND
     an ever softer blur of the surroundings takes over, so that no shape of the head is left.
     """
     side = image.shape[0]
-    hole = cv2.dilate((matte > 0.04).astype(np.uint8), _disc(round(side * 0.022)))
+    hole = cv2.dilate((matte > 0.03).astype(np.uint8), _disc(round(side * 0.03)))
     if hole.all():                                   # nothing of a background is seen: its likeliest colour
         hole[:2], hole[2:] = 0, 1
     near = _inpaint(image, hole)
     far = _diffuse(near, hole)
     depth = cv2.distanceTransform(hole, cv2.DIST_L2, 5) / side
-    blend = np.clip(depth / 0.06, 0, 1)[..., None]
+    blend = np.clip(depth / 0.04, 0, 1)[..., None]
     filled = near * (1 - blend) + far * blend + _grain(image, hole)
     edge = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), max(1.0, side / 256))[..., None] * hole[..., None]
     return np.clip(np.rint(image * (1 - edge) + filled * edge), 0, 255).astype(np.uint8)

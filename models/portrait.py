@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from .avatar import MAX_SIDE, MIN_SIDE, Avatar, seal
 from .blazeface import MIN_SCORE, detect
-from .framing import cut, frame
-from .landmarks import MIN_PRESENCE, eye_distance, measure
+from .framing import cut, extend, frame
+from .landmarks import MIN_PRESENCE, Region, eye_distance, measure
 from .matte import paint_background, person_matte
 from .picture import read_image
 
@@ -22,6 +22,7 @@ MIN_EYES = 60.0                      # px between the outer eye corners
 MAX_YAW = 20.0                       # degrees
 _DRAWN_SCORE = 0.3                   # detector score accepted for paintings and drawings; the mesh network decides
 _MOST_FACES = 16
+_CHIN = 152                          # landmark
 _CUTOUT = 0.97                       # mean opacity under which a picture's own transparency is taken for the matte
 
 
@@ -64,8 +65,7 @@ def make_avatar(image: NDArray[np.uint8], *, size: int = 512, face: int | None =
     notes += _check(chosen, force)
     region = frame(chosen.landmarks, image.shape[:2])
     affine = region.to_crop(size)
-    portrait = _portrait(cut(image, region, size), _moved(chosen.landmarks, affine))
-    background = paint_background(portrait.image, portrait.mask)
+    portrait, background = _cut_out(image, region, _moved(chosen.landmarks, affine), size)
     if (growth := size / region.side) > 1.6:
         notes.append(f"the picture was enlarged {growth:.1f} times; a larger one would be sharper")
     meta = {"notes": notes, "yaw_degrees": round(chosen.yaw, 2), "eyes_px": round(chosen.eyes, 1),
@@ -125,8 +125,14 @@ def _moved(landmarks: NDArray[np.float32], affine: NDArray[np.float32]) -> NDArr
     return np.concatenate([xy, z], axis=1).astype(np.float32)
 
 
-def _portrait(crop: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> Portrait:
-    image = np.ascontiguousarray(crop[..., :3])
+def _cut_out(image: NDArray[np.uint8], region: Region, landmarks: NDArray[np.float32],
+             size: int) -> tuple[Portrait, NDArray[np.uint8]]:
+    """The framed portrait and the background behind it."""
+    crop, inside = cut(image, region, size)
+    pixels = np.ascontiguousarray(crop[..., :3])
     cutout = crop.shape[2] == 4 and crop[..., 3].mean() < _CUTOUT * 255
-    mask = crop[..., 3].astype(np.float32) / 255 if cutout else person_matte(image)
-    return Portrait(image, landmarks, np.float32([[1, 0, 0], [0, 1, 0]]), mask)
+    matte = crop[..., 3].astype(np.float32) / 255 if cutout else person_matte(pixels, landmarks)
+    background = paint_background(pixels, np.maximum(matte, ~inside))
+    if not inside.all():
+        pixels, matte = extend(pixels, matte, inside, float(landmarks[_CHIN, 1]), background)
+    return Portrait(pixels, landmarks, np.float32([[1, 0, 0], [0, 1, 0]]), matte), background
