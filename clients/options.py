@@ -79,7 +79,7 @@ def typed(name: str, value: object, path: Path) -> object:
     """One configuration value checked against the field of Options with that name."""
     fields = {f.name: f for f in dataclasses.fields(Options)}
     check(name in fields, f"{path}: unknown key {name!r}; known: {', '.join(sorted(fields))}")
-    kind = str(fields[name].type)
+    kind = getattr(fields[name].type, "__name__", None) or str(fields[name].type)
     if "Path" in kind:
         check(isinstance(value, str), f"{path}: {name} = {value!r}: expected a path in quotes")
         return Path(value)
