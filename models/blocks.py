@@ -101,6 +101,49 @@ class PhaseConv(nn.Module):
         return out
 
 
+class PhaseTail(nn.Module):
+    """`PhaseConv`, ReLU and an odd k x k convolution (same padding), never leaving the small size.
+
+    The four phases stay side by side as channels; the second convolution reads them there and writes its own four
+    phases, which a pixel shuffle puts in place at the end. Worth it where the second convolution has few outputs.
+    """
+
+    def __init__(self, first: PhaseConv, conv: nn.Conv2d):
+        super().__init__()
+        self.first = first.conv
+        reach = conv.kernel_size[0] // 2
+        size = 2 * (reach // 2) + 2
+        weight = conv.weight.detach()
+        taps = weight.new_zeros(conv.out_channels, 2, 2, 2, 2, conv.in_channels, size, size)
+        for dy, (out_p, in_p, row) in _phase_taps(reach):
+            for dx, (out_q, in_q, column) in _phase_taps(reach):
+                taps[:, out_p, out_q, in_p, in_q, :, row, column] = weight[:, :, dy, dx]
+        self.second = nn.Conv2d(4 * conv.in_channels, 4 * conv.out_channels, size, padding=reach // 2)
+        self.second.weight.data = taps.flatten(3, 5).flatten(0, 2)
+        self.second.bias.data = conv.bias.detach().repeat_interleave(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, outputs, 2H, 2W]."""
+        height, width = x.shape[2:]
+        flat = F.relu(self.first(x), inplace=True)
+        phases = flat.unflatten(1, (2, 2, -1))
+        for p in (0, 1):                             # row or column -1 and 2n of the large picture are padding
+            phases[:, p, :, :, height * (1 - p), :] = 0
+            phases[:, :, p, :, :, width * (1 - p)] = 0
+        return F.pixel_shuffle(self.second(flat), 2)
+
+
+def _phase_taps(reach: int) -> list[tuple[int, tuple[int, int, int]]]:
+    """(tap, (output phase, input phase, tap among the stored phases)) along one axis; phase p is stored p later."""
+    found = []
+    for out in (0, 1):
+        for tap in range(2 * reach + 1):
+            at = out + tap - reach
+            phase = at % 2
+            found.append((tap, (out, phase, at // 2 + phase + reach // 2)))
+    return found
+
+
 def fold_norm(conv: nn.Module, norm: nn.Module) -> nn.Module:
     """A new convolution equal to `norm(conv(x))` with the BatchNorm's running statistics (evaluation only)."""
     scale = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from limner.models.blocks import ConvNorm, PhaseConv, TransposedBlock, UpConvNorm, fold_norm
+from limner.models.blocks import ConvNorm, PhaseConv, PhaseTail, TransposedBlock, UpConvNorm, fold_norm
 from torch import nn
 from torch.nn import functional as F
 
@@ -44,3 +44,14 @@ def test_folded_norm_of_a_transposed_convolution():
     with torch.inference_mode():
         got = F.relu(fold_norm(*block.conv_block)(x))
         torch.testing.assert_close(got, block(x), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 5)])
+def test_phase_tail_equals_two_convolutions_at_the_large_size(size, kernel, layout):
+    block, last = shaken(UpConvNorm(4, 6, 3)), shaken(nn.Conv2d(6, 3, kernel, padding=kernel // 2))
+    x = torch.randn(2, 4, *size, dtype=torch.float64).to(memory_format=layout)
+    with torch.inference_mode():
+        want = last(F.relu(block.conv(F.interpolate(x, scale_factor=2.0))))
+        torch.testing.assert_close(PhaseTail(PhaseConv(block.conv), last)(x), want, atol=1e-12, rtol=0)
