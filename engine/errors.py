@@ -49,6 +49,10 @@ class MissingPackage(DeviceError):
     """An optional package or system library is not installed; the message holds the install command."""
 
 
+class OutputError(LimnerError):
+    """A file that cannot be written further: no room left, folder gone."""
+
+
 class TooLarge(InputError):
     """Input over a stated limit, refused before it was decoded or allocated."""
 

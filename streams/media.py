@@ -1,0 +1,145 @@
+"""Sound out of anything FFmpeg reads, streamed: memory stays at one packet however long the file is."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import numpy as np
+from limner.engine.clock import SAMPLE_RATE, TICKS, ticks_from_samples
+from limner.engine.errors import MediaError
+from limner.engine.types import AudioChunk
+from numpy.typing import NDArray
+
+from .audio import Resampler, check_format, frame_to_mono
+
+# Playlists (HLS, concat) name other files and addresses. Reading goes through our own file object, and with no protocol
+# allowed a hostile upload cannot make FFmpeg open anything else.
+_SAFE = {"protocol_whitelist": "none"}
+NS_PER_TICK = (100_000, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class SoundInfo:
+    """What a header says; `duration` is ticks or None where the header does not tell, never to be trusted exactly."""
+
+    rate: int
+    channels: int
+    codec: str
+    duration: int | None
+
+
+def describe(file: str | Path | BinaryIO) -> str:
+    """How an error message calls this input."""
+    return str(file) if isinstance(file, str | Path) else "the sound sent"
+
+
+@contextlib.contextmanager
+def open_sound(file: str | Path | BinaryIO) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
+    """The container and its best sound stream. Raises MediaError for whatever cannot be used; closes on exit."""
+    name = describe(file)
+    with contextlib.ExitStack() as stack:
+        handle = stack.enter_context(_open(Path(file))) if isinstance(file, str | Path) else file
+        try:
+            container = stack.enter_context(av.open(handle, "r", options=_SAFE, metadata_errors="replace"))
+        except (av.FFmpegError, ValueError, OSError) as error:
+            raise MediaError(f"{name}: not a sound or video file that can be read ({_reason(error)}); expected wav, mp3, "
+                             "m4a, ogg, flac, mp4, webm or the like") from error
+        stream = container.streams.best("audio")
+        if stream is None:
+            kinds = ", ".join(sorted({s.type for s in container.streams})) or "none"
+            raise MediaError(f"{name}: no sound in it (streams: {kinds}); expected a file with a sound track")
+        check_format(stream.codec_context.sample_rate, stream.codec_context.channels, name)
+        stream.thread_type = "NONE"
+        yield container, stream
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        handle = path.open("rb")
+        if not handle.peek(1):
+            handle.close()
+            raise MediaError(f"{path}: the file is empty; expected a sound or video file")
+        return handle
+    except FileNotFoundError as error:
+        raise MediaError(f"{path}: no such file; expected a sound or video file") from error
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be opened ({error.strerror}); expected a sound or video file") from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def probe(file: str | Path | BinaryIO) -> SoundInfo:
+    """The header of a sound. Raises MediaError as `open_sound` does."""
+    with open_sound(file) as (container, stream):
+        micros = container.duration
+        context = stream.codec_context
+        return SoundInfo(context.sample_rate, context.channels, context.name,
+                         micros * TICKS // 1_000_000 if micros and micros > 0 else None)
+
+
+def decode_mono(file: str | Path | BinaryIO, rate: int = SAMPLE_RATE) -> Iterator[NDArray[np.float32]]:
+    """Mono f32 arrays [n] at `rate`, any n > 0, from the first sample to the last.
+
+    A damaged packet is left out and decoding goes on after it. Raises MediaError when nothing at all can be decoded.
+    """
+    with open_sound(file) as (container, stream):
+        resampler, damaged, heard = None, 0, 0
+        for frame in _frames(container, stream):
+            if frame is None:
+                damaged += 1
+                continue
+            if resampler is None or resampler.rate != frame.sample_rate:      # streams joined end to end may change rate
+                if resampler:
+                    yield resampler.flush()
+                resampler = Resampler(frame.sample_rate, rate)
+            heard += frame.samples
+            yield resampler.push(frame_to_mono(frame))
+        if not heard:
+            found = f"{damaged} damaged packets and no sound" if damaged else "no sample of sound"
+            raise MediaError(f"{describe(file)}: {found} in it; expected at least one sample (cut short while copying?)")
+        yield resampler.flush()
+
+
+def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame | None]:
+    """Decoded frames; None for each packet that could not be decoded."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:                     # the container breaks off here: what came before is still good
+            yield None
+            return
+        if packet is None:
+            return
+        try:
+            yield from (frame for frame in packet.decode() if frame.samples)
+        except av.FFmpegError:
+            yield None
+
+
+def read_chunks(file: str | Path | BinaryIO, rate: int = SAMPLE_RATE, block: int | None = None) -> Iterator[AudioChunk]:
+    """Gap-free AudioChunks of `block` samples (20 ms by default; the last may be shorter), pts 0 at the first sample.
+
+    `captured_ns` is the chunk's own time in the file, so that equal files give equal chunks.
+    """
+    block = block or rate // 50
+    held, start = np.zeros(0, np.float32), 0
+    for part in decode_mono(file, rate):
+        held = np.concatenate([held, part])
+        whole = len(held) // block * block
+        for at in range(0, whole, block):
+            yield _chunk(held[at:at + block], rate, start)
+            start += block
+        held = held[whole:]
+    if len(held):
+        yield _chunk(held, rate, start)
+
+
+def _chunk(samples: NDArray[np.float32], rate: int, start: int) -> AudioChunk:
+    end = ticks_from_samples(start + len(samples), rate)
+    return AudioChunk(samples, rate, start, ticks_from_samples(start, rate), end * NS_PER_TICK[0] // NS_PER_TICK[1])

@@ -1,0 +1,61 @@
+"""Records a live session into an MP4 (see `mp4`): fragmented while it runs, whole and renamed when it ends.
+
+x264 and AAC run on a thread of their own, so a slow disk or core costs the recording pictures, never the session time.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+from limner.engine.clock import SAMPLE_RATE
+from limner.engine.errors import UsageError
+from limner.engine.types import AudioChunk, Picture
+from limner.streams.mp4 import Mp4Writer
+
+
+class Recorder:
+    """AVSink over `Mp4Writer`. `written` counts pictures; `path` appears when the context ends without an error.
+
+    Killed from outside, the process leaves NAME.part.mp4, which plays up to its last second.
+    """
+
+    def __init__(self, path: str | Path, *, size: tuple[int, int], fps: int, rate: int = SAMPLE_RATE) -> None:
+        """`size` (H, W); `rate` Hz of the sound that will come."""
+        self.path, self.written = Path(path), 0
+        self._make = lambda: Mp4Writer(path, size=size, fps=fps, rate=rate, live=True)
+
+    async def __aenter__(self) -> Self:
+        """Raises UsageError when the file cannot be created."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="limner-record")
+        try:
+            self._writer = await self._run(self._make)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+        return self
+
+    async def __aexit__(self, kind: object, *exc: object) -> None:
+        """An error elsewhere still finishes the recording: what was said until then is worth keeping."""
+        try:
+            await asyncio.shield(self._run(self._writer.close))
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def show(self, picture: Picture) -> None:
+        """Encode one picture. Raises OutputError when the disk is full."""
+        self.written += await self._run(self._writer.show, picture)
+
+    async def play(self, chunk: AudioChunk) -> None:
+        """Encode sound at its own time. Raises OutputError when the disk is full."""
+        await self._run(self._writer.play, chunk)
+
+    async def _run(self, work, *args):
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+
+
+def create(argument: str, *, size: tuple[int, int], fps: int) -> Recorder:
+    """Registry entry: `argument` is a path that ends in .mp4."""
+    if Path(argument).suffix.lower() != ".mp4":
+        raise UsageError(f"{argument}: a recording is an .mp4; expected a file name that ends in .mp4")
+    return Recorder(argument, size=size, fps=fps)
