@@ -28,7 +28,7 @@ def read_image(source: str | Path | bytes, *, alpha: bool = False) -> NDArray[np
     mid grey, or with `alpha` comes as a fourth channel where the picture has one. Raises PortraitError when it is no
     readable picture, TooLarge above 64 megapixels (known from the header, nothing is decoded).
     """
-    what = "the picture" if isinstance(source, bytes) else Path(source).name
+    what = "the upload" if isinstance(source, bytes) else Path(source).name
     data = source if isinstance(source, bytes) else _read_file(Path(source))
     if not data:
         raise PortraitError(f"{what} is empty; give a picture file ({', '.join(FORMATS)})")

@@ -51,7 +51,7 @@ def make_avatar(image: NDArray[np.uint8], *, size: int = 512, face: int | None =
                 consent: str = "") -> Avatar:
     """Measure and frame one person of `image`, u8 RGB or RGBA [H, W, 3 or 4].
 
-    `size` is the side of the square portrait in px. `face` chooses among several, 1 for the leftmost; by default the
+    `size` is the side of the square portrait in px. `face` chooses among several, 0 for the leftmost; by default the
     largest is taken and a note says so. `landmarks` [478, 3] px replace finding. `force` accepts turned or small faces.
     Raises PortraitError when there is no usable face, UsageError for options outside their range.
     """
@@ -92,14 +92,14 @@ def _choose(faces: list[Face], wanted: int | None) -> tuple[Face, list[str]]:
         raise PortraitError("no face was found; give a picture of one person looking at the camera, with the eyes, "
                             "nose and mouth uncovered (or a landmark file: --landmarks FILE)")
     if wanted is not None:
-        if not 1 <= wanted <= len(faces):
-            raise PortraitError(f"face {wanted} was asked for, but {len(faces)} found; count from 1 at the left")
-        return faces[wanted - 1], []
+        if not 0 <= wanted < len(faces):
+            raise PortraitError(f"face {wanted} was asked for, but {len(faces)} found: 0 (leftmost) to {len(faces) - 1}")
+        return faces[wanted], []
     sizes = [face.eyes for face in faces]
     largest = int(np.argmax(sizes))
     if len(faces) == 1:
         return faces[0], []
-    return faces[largest], [f"{len(faces)} faces were found; the largest is used, number {largest + 1} from the left "
+    return faces[largest], [f"{len(faces)} faces were found; the largest is used, number {largest} from the left, 0 first "
                             f"(--face N chooses another)"]
 
 
