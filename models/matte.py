@@ -23,10 +23,50 @@ def person_matte(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> ND
     small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     coarse = network("selfie_segmentation.tflite")(small)[_SIDE * _SIDE].reshape(_SIDE, _SIDE)
     soft = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    guide = image.astype(np.float32) / 255
-    fine = guided_filter(guide, soft, radius=max(2, round(width / 64)), eps=1e-4)
+    return _refine(image, soft, landmarks)
+
+
+def matte_without_network(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Like `person_matte`, by GrabCut (Rother et al. 2004) from where head and shoulders are below and around a face.
+
+    Coarser at the hair; for machines that have a landmark file but no segmentation network.
+    """
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    labels = _likely_person(landmarks[:468, :2] * np.array([_SIDE / width, _SIDE / height]))
+    cv2.setRNGSeed(0)                                # its colour clusters start at random
+    cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
+    hard = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+    soft = cv2.resize(cv2.GaussianBlur(hard, (0, 0), 2), (width, height), interpolation=cv2.INTER_CUBIC)
+    return _refine(image, soft, landmarks)
+
+
+def _likely_person(points: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """GrabCut labels u8 [256, 256] around face points [468, 2] px: face and chest surely, hair and shoulders probably."""
+    (x0, y0), (x1, chin) = points.min(0), points.max(0)
+    w, h, middle = x1 - x0, chin - y0, (x0 + x1) / 2
+
+    def column(*steps: tuple[float, float]) -> list[NDArray[np.int32]]:
+        """A shape symmetrical about the face: (half width in face widths, rows below the chin in face heights)."""
+        right = [(middle + a * w, chin + b * h) for a, b in steps]
+        left = [(middle - a * w, chin + b * h) for a, b in reversed(steps)]
+        return [np.rint([*right, *left]).astype(np.int32)]
+
+    likely = np.zeros((_SIDE, _SIDE), np.uint8)
+    cv2.ellipse(likely, ((middle, y0 + 0.38 * h), (1.45 * w, 1.75 * h), 0.0), 1, -1)
+    cv2.fillPoly(likely, column((0.4, -0.1), (1.3, 0.55), (1.5, 4)), 1)
+    around = cv2.dilate(likely, _disc(round(0.18 * w)))
+    labels = np.choose(likely + around, [cv2.GC_BGD, cv2.GC_PR_BGD, cv2.GC_PR_FGD]).astype(np.uint8)
+    cv2.fillPoly(labels, column((0.25, 0), (0.35, 0.4), (1, 0.8), (1, 4)), cv2.GC_FGD)
+    return cv2.fillConvexPoly(labels, cv2.convexHull(np.rint(points).astype(np.int32)), cv2.GC_FGD)
+
+
+def _refine(image: NDArray[np.uint8], soft: NDArray[np.float32], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Move the edge of a coarse matte onto the picture's own and keep only the person of this face."""
+    width = image.shape[1]
+    fine = guided_filter(image.astype(np.float32) / 255, soft, radius=max(2, round(width / 64)), eps=1e-4)
     matte = _contrast(np.clip(fine, 0, 1), 0.12, 0.88)
-    face = _face_shape(landmarks, (height, width))
+    face = _face_shape(landmarks, image.shape[:2])
     return np.maximum(_connected(matte, face), cv2.GaussianBlur(face.astype(np.float32), (0, 0), width / 256))
 
 

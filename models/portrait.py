@@ -1,19 +1,19 @@
 """From any picture of a person to an avatar: find the face, measure it, check it, frame it, cut the person out."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from limner.engine.errors import PortraitError, UsageError
+from limner.engine.errors import InputError, MissingPackage, PortraitError, UsageError
 from limner.engine.types import Portrait
 from numpy.typing import NDArray
 
 from .avatar import MAX_SIDE, MIN_SIDE, Avatar, seal
 from .blazeface import MIN_SCORE, detect
 from .framing import cut, extend, frame
+from .headpose import head_pose
 from .landmarks import MIN_PRESENCE, Region, eye_distance, measure
-from .matte import paint_background, person_matte
+from .matte import matte_without_network, paint_background, person_matte
 from .picture import read_image
 
 __all__ = ["Face", "find_faces", "make_avatar", "read_image"]
@@ -65,7 +65,7 @@ def make_avatar(image: NDArray[np.uint8], *, size: int = 512, face: int | None =
     notes += _check(chosen, force)
     region = frame(chosen.landmarks, image.shape[:2])
     affine = region.to_crop(size)
-    portrait, background = _cut_out(image, region, _moved(chosen.landmarks, affine), size)
+    portrait, background = _cut_out(image, region, _moved(chosen.landmarks, affine), size, notes)
     if (growth := size / region.side) > 1.6:
         notes.append(f"the picture was enlarged {growth:.1f} times; a larger one would be sharper")
     meta = {"notes": notes, "yaw_degrees": round(chosen.yaw, 2), "eyes_px": round(chosen.eyes, 1),
@@ -79,12 +79,7 @@ def load_portrait(path: str | Path | bytes, **options: object) -> Avatar:
 
 
 def _face(landmarks: NDArray[np.float32]) -> Face:
-    return Face(landmarks, eye_distance(landmarks), _yaw(landmarks))
-
-
-def _yaw(landmarks: NDArray[np.float32]) -> float:
-    across = landmarks[[263, 454]].mean(0) - landmarks[[33, 234]].mean(0)
-    return math.degrees(math.atan2(across[2], across[0]))
+    return Face(landmarks, eye_distance(landmarks), head_pose(landmarks).yaw)
 
 
 def _choose(faces: list[Face], wanted: int | None) -> tuple[Face, list[str]]:
@@ -125,13 +120,22 @@ def _moved(landmarks: NDArray[np.float32], affine: NDArray[np.float32]) -> NDArr
     return np.concatenate([xy, z], axis=1).astype(np.float32)
 
 
-def _cut_out(image: NDArray[np.uint8], region: Region, landmarks: NDArray[np.float32],
-             size: int) -> tuple[Portrait, NDArray[np.uint8]]:
-    """The framed portrait and the background behind it."""
+def _matte(pixels: NDArray[np.uint8], landmarks: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
+    """By the network, or without it where it cannot be had: with a landmark file a portrait needs no network at all."""
+    try:
+        return person_matte(pixels, landmarks)
+    except (InputError, MissingPackage):
+        notes.append("the person was cut out without the segmentation network, so the hair's edge is coarser")
+        return matte_without_network(pixels, landmarks)
+
+
+def _cut_out(image: NDArray[np.uint8], region: Region, landmarks: NDArray[np.float32], size: int,
+             notes: list[str]) -> tuple[Portrait, NDArray[np.uint8]]:
+    """The framed portrait and the background behind it; adds to `notes`."""
     crop, inside = cut(image, region, size)
     pixels = np.ascontiguousarray(crop[..., :3])
     cutout = crop.shape[2] == 4 and crop[..., 3].mean() < _CUTOUT * 255
-    matte = crop[..., 3].astype(np.float32) / 255 if cutout else person_matte(pixels, landmarks)
+    matte = crop[..., 3].astype(np.float32) / 255 if cutout else _matte(pixels, landmarks, notes)
     background = paint_background(pixels, np.maximum(matte, ~inside))
     if not inside.all():
         pixels, matte = extend(pixels, matte, inside, float(landmarks[_CHIN, 1]), background)
