@@ -57,5 +57,6 @@ class MediaFile:
 
 
 def create(argument: str, *, clock: Clock | None = None) -> MediaFile:
-    """Registry entry: `argument` is the path."""
+    """Registry entry: `argument` is the path. Raises MediaError when its header cannot be used."""
+    probe(argument)
     return MediaFile(argument, clock)

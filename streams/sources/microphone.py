@@ -49,8 +49,7 @@ def find_device(backend: Any, name: str | None) -> tuple[int, dict]:
     """The default device, or the first whose index or part of whose name is `name`. Raises DeviceError."""
     devices = input_devices(backend)
     if not devices:
-        raise DeviceError("no microphone: PortAudio sees no input device; plug one in, or give a sound file instead "
-                          "(`limner doctor` lists what is here)")
+        raise DeviceError("no microphone: PortAudio sees no input device; plug one in, or give a sound file instead")
     if not name:
         default = backend.default.device[0]
         index = default if default in devices else next(iter(devices))
@@ -193,5 +192,7 @@ class Microphone:
 
 
 def create(argument: str = "", *, clock: Clock) -> Microphone:
-    """Registry entry: `argument` is empty, an index or part of a device's name."""
-    return Microphone(argument or None, clock=clock)
+    """Registry entry: `argument` is empty, an index or part of a device's name. Raises MissingPackage, DeviceError."""
+    backend = portaudio()
+    find_device(backend, argument or None)
+    return Microphone(argument or None, clock=clock, backend=backend)

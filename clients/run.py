@@ -1,0 +1,143 @@
+"""`limner run --from SOURCE --to SINK [--to SINK ...]`: a live session between devices, files and buses."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from limner.engine.clock import Clock, DeviceClock, MonotonicClock, milliseconds
+from limner.engine.errors import LimnerError, UsageError
+from limner.engine.protocols import AudioSource, AVSink
+from limner.engine.session import Session
+from limner.engine.types import AudioChunk, Picture
+
+from . import assemble, loader
+from .options import Options
+from .render import write_report
+
+SOURCES = {"mic": "microphone", "zmq": "zeromq"}
+SINKS = {"camera": "camera", "zmq": "zeromq", "whip": "whip", "null": "null"}
+
+
+def source_of(text: str, clock: Clock) -> AudioSource:
+    """`mic[:NAME]`, `zmq:ENDPOINT` or a media file. Raises UsageError, MissingPackage."""
+    kind, _, argument = text.partition(":")
+    if kind in SOURCES and not Path(text).is_file():
+        return loader.load("sources", SOURCES[kind]).create(argument, clock=clock)
+    return loader.load("sources", "mediafile").create(text, clock=clock)
+
+
+def sink_maker(text: str) -> Callable[..., AVSink]:
+    """`camera[:DEVICE]`, `zmq:ENDPOINT`, `whip:URL`, `null` or FILE.mp4 as a function of `size` (H, W) and `fps`.
+
+    Raises UsageError and MissingPackage, before anything slow is done.
+    """
+    kind, _, argument = text.partition(":")
+    if kind in SINKS:
+        return partial(loader.load("sinks", SINKS[kind]).create, argument)
+    if Path(text).suffix.lower() == ".mp4":
+        return partial(loader.load("sinks", "recorder").create, text)
+    raise UsageError(f"--to {text}: expected camera[:DEVICE], zmq:ENDPOINT, whip:URL, null or a file that ends in .mp4")
+
+
+def clock_for(source: str) -> Clock:
+    """A microphone's own crystal keeps the time of its session; anything else takes the machine's."""
+    return DeviceClock() if source.split(":")[0] == "mic" else MonotonicClock()
+
+
+class Watched:
+    """A sink whose first failure is kept: the session goes on without it, and ends when no sink is left."""
+
+    def __init__(self, sink: AVSink) -> None:
+        self.sink = sink
+        self.error: Exception | None = None
+        self.failed = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        await self.sink.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._keep(self.sink.__aexit__(*exc))
+
+    async def show(self, picture: Picture) -> None:
+        await self._keep(self.sink.show(picture))
+
+    async def play(self, chunk: AudioChunk) -> None:
+        await self._keep(self.sink.play(chunk))
+
+    async def _keep(self, call: Awaitable[None]) -> None:
+        try:
+            await call
+        except Exception as error:
+            self.error = self.error or error
+            self.failed.set()
+            raise
+
+
+def run(options: Options, source: str, sinks: Sequence[str], *, report: Path | None = None, quiet: bool = False) -> int:
+    """Run until the source ends, Ctrl-C or SIGTERM; each closes recordings and devices. Returns 0.
+
+    Raises the errors of the parts named (exit status 2); a sink that fails while running is reported once its
+    session is over, or at once when it was the last.
+    """
+    if not sinks:
+        raise UsageError("nothing to send to; expected at least one --to SINK, for example --to talk.mp4")
+    return asyncio.run(live(options, source, sinks, report, quiet))
+
+
+async def live(options: Options, source: str, sinks: Sequence[str], report: Path | None, quiet: bool) -> int:
+    """Assemble and run one session. What is named is checked before the slow seating of the face."""
+    clock = clock_for(source)
+    ear, makers = source_of(source, clock), [sink_maker(text) for text in sinks]
+    face = assemble.face(options)
+    outlets = [Watched(make(size=face.animator.size, fps=options.fps)) for make in makers]
+    session = assemble.session(options, sinks=outlets, source=ear, clock=clock, prepared=face)
+    if not quiet:
+        print(f"{source} -> {', '.join(sinks)}; {milliseconds(session.latency()):.0f} ms behind the voice; Ctrl-C ends", file=sys.stderr)
+    try:
+        await until_stopped(session, outlets)
+    finally:
+        if report:
+            write_report(report, session.metrics.snapshot())
+    failures = [outlet.error for outlet in outlets if outlet.error]
+    if failures:
+        raise first_of(failures)
+    return 0
+
+
+async def until_stopped(session: Session, outlets: Sequence[Watched]) -> None:
+    """Run the session; a signal, or the failure of the last sink, closes it in order."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError):      # Windows, or not the main thread
+            loop.add_signal_handler(number, stop.set)
+    waits = {asyncio.create_task(stop.wait()), asyncio.create_task(all_failed(outlets))}
+    work = asyncio.create_task(session.run())
+    try:
+        await asyncio.wait({work, *waits}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            await session.close()
+        await work
+    finally:
+        for task in waits:
+            task.cancel()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError, RuntimeError):
+                loop.remove_signal_handler(number)
+
+
+async def all_failed(outlets: Sequence[Watched]) -> None:
+    """Returns when no sink is left."""
+    for outlet in outlets:
+        await outlet.failed.wait()
+
+
+def first_of(errors: Sequence[Exception]) -> Exception:
+    """The first error that a user can mend, else the first."""
+    return next((e for e in errors if isinstance(e, LimnerError)), errors[0])
