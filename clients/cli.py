@@ -6,7 +6,6 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -15,7 +14,7 @@ from pathlib import Path
 from limner.engine.errors import LimnerError
 
 from . import logs
-from .options import MOODS, Options, make_options
+from .options import MOODS
 
 INTERRUPTED = 130                              # 128 + SIGINT, as shells count
 
@@ -46,12 +45,6 @@ def common() -> argparse.ArgumentParser:
     g.add_argument("--config", type=Path, metavar="FILE.toml", help="the same options from a file; the command line wins")
     g.add_argument("--report", type=Path, metavar="FILE.json", help="write numbers about the run")
     return p
-
-
-def options_of(args: argparse.Namespace) -> Options:
-    """The common options of a parsed command line."""
-    given = {f.name: getattr(args, f.name, None) for f in dataclasses.fields(Options)}
-    return make_options(given, getattr(args, "config", None))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """Common options: one frozen record, filled from a TOML file first and the command line second."""
 
+import argparse
 import dataclasses
 import tomllib
 from dataclasses import dataclass
@@ -95,3 +96,9 @@ def make_options(values: dict, config: Path | None = None) -> Options:
     merged = read_config(config) if config else {}
     merged.update({k: v for k, v in values.items() if v is not None})
     return Options(**merged)
+
+
+def options_of(args: argparse.Namespace) -> Options:
+    """The common options of a parsed command line."""
+    given = {f.name: getattr(args, f.name, None) for f in dataclasses.fields(Options)}
+    return make_options(given, getattr(args, "config", None))

@@ -1,0 +1,43 @@
+"""`limner serve`: the common options and the server's own, put together and started."""
+
+import argparse
+import asyncio
+import dataclasses
+import sys
+
+from limner.engine.errors import UsageError
+from limner.engine.session import Session
+
+from . import assemble
+from .options import Options
+from .serve import ServeOptions, serve
+from .serve_avatars import Gallery
+from .serve_sessions import SessionFactory, SessionRequest
+
+
+def run(options: Options, args: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM. Returns 0; raises UsageError and DeviceError for what cannot be opened."""
+    if not 0 <= args.port <= 65535:
+        raise UsageError(f"--port {args.port}: expected 0 (any free one) to 65535")
+    chosen = assemble.choose_avatar(options) if options.portrait or options.avatar else None
+    where = ServeOptions(
+        host=args.host, port=args.port, token=args.token, max_sessions=args.max_sessions, fps=options.fps,
+        size=options.size, cert=args.cert, key=args.key, origins=tuple(args.origin), ice_servers=tuple(args.ice_server),
+    )
+    asyncio.run(serve(session_factory(options), Gallery(chosen), where, ready=announce))
+    return 0
+
+
+def session_factory(options: Options) -> SessionFactory:
+    """Sessions as a peer asks for them, everything else as the server was told. Seating happens off the loop."""
+
+    async def make(request: SessionRequest) -> Session:
+        asked = dataclasses.replace(options, fps=request.fps, size=request.size)
+        face = await asyncio.to_thread(assemble.face, asked, request.avatar)
+        return assemble.session(asked, sinks=list(request.sinks), prepared=face)
+
+    return make
+
+
+def announce(url: str) -> None:
+    print(f"limner is at {url}  (Ctrl-C ends)", file=sys.stderr, flush=True)
