@@ -1,0 +1,488 @@
+"""One live session: hear, draw, deliver. The file to read first.
+
+    source --_hear--> soundtrack --_draw--> painter on its lane --_show--> outboxes --> sinks
+                           `------------------_play------------------------^
+
+There is one media clock, `position`: the pts that is handed over now. A live sound heard now is laid `latency` ahead
+of it, so that everything it needs happens on time and lips and voice leave together. Each task works toward that clock:
+`_draw` begins the next picture just in time, `_show` hands over what is ready when it is due, `_play` does so with the
+sound. When sound comes late the clock is held back (`_hold`); when the picture is late it is repeated.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import AsyncExitStack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .clock import (
+    SAMPLE_RATE,
+    TICKS_PER_MS,
+    Clock,
+    DeviceClock,
+    milliseconds,
+    samples_from_ticks,
+    ticks_from_samples,
+)
+from .config import Settings
+from .errors import ContractError, UsageError
+from .lane import Lane, ThreadLane
+from .metrics import Metrics
+from .outbox import Outbox
+from .painter import Painter
+from .protocols import Animator, AudioSource, AVSink, FeatureExtractor, FrameStage
+from .pulse import Pulse
+from .schedule import SOUND, Governor, Plan, Schedule, Step, Timing
+from .sound import checked, mono
+from .soundtrack import Soundtrack
+from .types import AudioChunk, Expression, Frame, Picture
+from .utterance import Utterance
+
+CHUNK = samples_from_ticks(SOUND)            # samples per chunk handed over
+AHEAD = 30 * SAMPLE_RATE                     # samples of speech held before whoever feeds it has to wait
+log = logging.getLogger("limner")
+
+
+class Session:
+    """A voice becomes a face, now. Every method belongs to the event loop's thread.
+
+    `source` may be live (a microphone) or not (a file, which is said from its beginning and ends the session); without
+    one, sound comes by `push` and `say`. `fallback` is an (extractor, animator) pair of the same size that takes over
+    when the first one fails. `lane` is where drawing happens: one private thread unless given.
+
+    Raises UsageError for parts that do not fit together and ContractError for parts that break their protocol.
+    """
+
+    def __init__(
+        self,
+        *,
+        extractor: FeatureExtractor,
+        animator: Animator,
+        stages: Sequence[FrameStage] = (),
+        sinks: Sequence[AVSink] = (),
+        source: AudioSource | None = None,
+        clock: Clock,
+        settings: Settings | None = None,
+        colour: Callable[[Frame], Picture] | None = None,
+        metrics: Metrics | None = None,
+        fallback: tuple[FeatureExtractor, Animator] | None = None,
+        lane: Lane | Executor | None = None,
+    ) -> None:
+        if source is not None and source.rate != SAMPLE_RATE:
+            raise ContractError(f"the source gives {source.rate} Hz; the engine works at {SAMPLE_RATE}: resample it")
+        if fallback is not None and tuple(fallback[1].size) != tuple(animator.size):
+            raise UsageError(f"the fallback draws {fallback[1].size}, the animator {animator.size}: they must be equal")
+        settings = settings or Settings()
+        self.metrics = metrics or Metrics()
+        self.generation = 0
+        self._clock, self._source, self._fallback = clock, source, fallback
+        self._timing = Timing.declared(settings, extractor, animator, stages)
+        self._painter = Painter(
+            extractor, animator, stages,
+            duration=settings.duration, colour=colour, metrics=self.metrics, now_ns=clock.now_ns,
+        )  # fmt: skip
+        restorers = any(getattr(stage, "restores", False) for stage in stages)
+        stride = self._painter.stride
+        governor = Governor(settings.duration * stride, has_restorers=restorers, metrics=self.metrics)
+        self._schedule = Schedule(self._timing, governor, stride, self.metrics)
+        self._track = Soundtrack(self._timing, self.metrics)
+        self._lane = lane if hasattr(lane, "run") else ThreadLane(lane)
+        self._outboxes = [Outbox(sink, clock, self.metrics) for sink in sinks]
+        self._pulse = Pulse(clock)
+        self._origin: int | None = None          # clock ticks at which pts 0 is handed over
+        self._fed = 0                            # samples the painter has heard
+        self._restart: int | None = None         # pts at which the painter has to begin anew
+        self._busy = False                       # a picture is being drawn
+        self._starved = False                    # sound is being waited for
+        self._keep_before = 0                    # pictures of older generations stand only before this pts
+        self._ready: dict[int, Picture] = {}
+        self._last: Picture | None = None
+        self._slot = 0                           # pts of the next picture to hand over
+        self._played = 0                         # samples handed over
+        self._over = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._running = False
+        self._readers: dict[Utterance, asyncio.Task[None]] = {}
+        self.metrics.gauge("latency_declared_ms", milliseconds(self.latency()))
+
+    # What the outside asks
+
+    def latency(self) -> int:
+        """Ticks from a live sound being captured to its, and its picture's, being handed over. Declared."""
+        return self._timing.latency
+
+    def due(self, pts: int) -> int:
+        """Clock ticks at which `pts` is handed over. Raises UsageError before `run` has begun."""
+        if self._origin is None:
+            raise UsageError("the session has not begun: call run() first")
+        return self._origin + pts
+
+    def push(self, chunk: AudioChunk) -> None:
+        """Live sound, just captured, at the pace of the wall clock. Late, early and missing chunks are dealt with.
+
+        Raises InputError for sound that is not 16 kHz mono f32.
+        """
+        samples = checked(chunk)
+        now_ns = self._clock.now_ns()
+        self.metrics.time("hear", now_ns - chunk.captured_ns)
+        if self._origin is not None and len(samples):
+            expected = samples_from_ticks(self._position() + self._timing.latency)
+            self._track.hear(dataclasses.replace(chunk, samples=samples), expected)
+            self._pulse.fire()
+
+    def say(self, speech: NDArray[np.float32] | AsyncIterator[AudioChunk]) -> Utterance:
+        """Say 16 kHz mono speech, whole or as it comes, instead of the live voice; after what is being said already.
+
+        Raises InputError for sound of another form and UsageError once the session is closed.
+        """
+        if self._over.is_set():
+            raise UsageError("the session is closed and says nothing more")
+        utterance = Utterance()
+        if isinstance(speech, np.ndarray):
+            utterance.feed(mono(speech))
+            utterance.complete = True
+        self._track.queue(utterance)
+        if not isinstance(speech, np.ndarray):
+            reader = asyncio.ensure_future(self._read(utterance, speech))
+            self._readers[utterance] = reader
+            reader.add_done_callback(lambda _: self._readers.pop(utterance, None))
+        self._begin_speech()
+        return utterance
+
+    def interrupt(self) -> None:
+        """Stop what is being said and purge every stage. The mouth closes over the next two or three pictures."""
+        for reader in self._readers.values():
+            reader.cancel()
+        self._track.silence_speech()
+        if self._origin is None:
+            return
+        self.metrics.count("interrupts")
+        position = self._position()
+        redraw = self._schedule.redraw(position, self._busy)
+        self._cut(self._played, redraw, keep_before=min(redraw, self._schedule.slot(position) + self._timing.duration))
+        for outbox in self._outboxes:
+            outbox.purge()
+
+    def express(self, expression: Expression | None) -> None:
+        """Add `expression` to everything drawn from now on, until replaced; None takes it away.
+
+        Raises UsageError when the animator is not driven by expressions.
+        """
+        if expression is not None and not self._painter.takes_expressions:
+            raise UsageError("this animator draws from sound alone and takes no expressions; use morphable or pirender")
+        self._painter.overlay(None if expression is None else expression.row())
+
+    async def attach(self, sink: AVSink) -> None:
+        """Open one more sink and deliver to it from now on."""
+        outbox = Outbox(sink, self._clock, self.metrics)
+        await outbox.open()
+        self._outboxes.append(outbox)
+
+    async def detach(self, sink: AVSink) -> None:
+        """Deliver what `sink` still has coming and close it; nothing happens when it is not attached."""
+        for outbox in [each for each in self._outboxes if each.sink is sink]:
+            self._outboxes.remove(outbox)
+            await outbox.close(self._timing.cap)
+
+    async def close(self) -> None:
+        """End the session; returns when every sink is closed. What was being said is interrupted."""
+        self._over.set()
+        if self._running:
+            await self._ended.wait()
+
+    # The life of a session
+
+    async def run(self) -> None:
+        """Hear, draw and deliver until the source ends or `close` is called.
+
+        Raises what the source, the opening of a sink, or the last of the sinks raised.
+        """
+        self._running = True
+        try:
+            async with AsyncExitStack() as stack:
+                await self._open(stack)
+                async with asyncio.TaskGroup() as tasks:
+                    await self._run_in(tasks)
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+        finally:
+            self._over.set()
+            self._track.silence_speech()
+            self._lane.close()
+            self._ended.set()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        for outbox in self._outboxes:
+            await outbox.open()
+        stack.push_async_callback(self._close_outboxes)
+        if self._source is not None:
+            await stack.enter_async_context(self._source)
+        cost_ns = await self._lane.run(self._painter.warm_up)
+        self._schedule.estimate(cost_ns * TICKS_PER_MS // 1_000_000)
+
+    async def _run_in(self, tasks: asyncio.TaskGroup) -> None:
+        running = [tasks.create_task(self._hear())]
+        if self._source is not None and not self._source.live:
+            while self._track.next_up is None:
+                await self._pulse.until()
+        self._origin = self._clock.now()
+        if self._track.next_up:
+            self._track.begin()
+        running += [tasks.create_task(part()) for part in (self._draw, self._show, self._play)]
+        await self._over.wait()
+        for task in [*running, *self._readers.values()]:
+            task.cancel()
+
+    async def _close_outboxes(self) -> None:
+        for outbox in list(self._outboxes):
+            await outbox.close(self._timing.cap)
+
+    def _position(self) -> int:
+        return self._clock.now() - self._origin
+
+    def _hold(self, by: int) -> None:
+        """Hold the media clock back: everything is handed over `by` ticks later, picture and sound alike."""
+        self._origin += by
+        self._track.lengthened(samples_from_ticks(by))
+        self.metrics.count("held_ticks", by)
+
+    # Hear
+
+    async def _hear(self) -> None:
+        if self._source is None:
+            return
+        if self._source.live:
+            heard = 0
+            async for chunk in self._source:
+                heard += len(chunk.samples)
+                if isinstance(self._clock, DeviceClock):
+                    self._clock.observe(heard)
+                self.push(chunk)
+            await self._clock.sleep_until(self._clock.now() + self._timing.latency + SOUND)
+        else:
+            utterance = Utterance()
+            self._track.queue(utterance)
+            await self._fill(utterance, aiter(self._source))
+            if await utterance.done == "interrupted":
+                await self._clock.sleep_until(self._clock.now() + self._timing.cap)
+        self._over.set()
+
+    async def _read(self, utterance: Utterance, speech: AsyncIterator[AudioChunk]) -> None:
+        try:
+            await self._fill(utterance, speech)
+        except Exception as error:
+            log.error("speech ended early: %s", error or type(error).__name__)
+            utterance.complete = True
+
+    async def _fill(self, utterance: Utterance, speech: AsyncIterator[AudioChunk]) -> None:
+        async for chunk in speech:
+            utterance.feed(checked(chunk))
+            self._begin_speech()
+            self._pulse.fire()
+            while utterance.held > AHEAD:
+                await self._pulse.until()
+            if utterance.state == "interrupted":
+                return
+        utterance.complete = True
+        self._begin_speech()
+        self._pulse.fire()
+
+    def _begin_speech(self) -> None:
+        """Start the next utterance at the first picture not yet handed over, whatever was due there."""
+        if self._origin is None or self._track.speaking or not self._track.next_up:
+            return
+        soonest = self._schedule.redraw(self._position(), self._busy)
+        slot = max(soonest, self._slot, self._schedule.slot(ticks_from_samples(self._played)))
+        self._cut(samples_from_ticks(slot), slot, keep_before=slot)
+        self._track.begin()
+
+    def _cut(self, sample: int, redraw: int, keep_before: int) -> None:
+        """All sound from `sample` on and every picture from `keep_before` on are stale; draw from `redraw` on."""
+        self.generation += 1
+        self._track.cut(sample)
+        self._fed, self._restart = sample, ticks_from_samples(sample)
+        self._keep_before = keep_before
+        self._ready = {pts: picture for pts, picture in self._ready.items() if pts < keep_before}
+        self._schedule.restart(redraw)
+        self._pulse.fire()
+
+    # Draw
+
+    async def _draw(self) -> None:
+        while True:
+            plan = self._schedule.plan(self._position())
+            if await self._may_begin(plan):
+                await self._paint(plan)
+
+    async def _may_begin(self, plan: Plan) -> bool:
+        """Wait until it is time and all sound the plan needs is there; False when a cut made the plan stale."""
+        generation = self.generation
+        while self._position() < plan.start:
+            await self._pulse.until(self._origin + plan.start)
+            if generation != self.generation:
+                return False
+        needed = samples_from_ticks(plan.pts + self._timing.lookahead) + 1
+        return await self._sound(needed, plan.pts - self._timing.lead)
+
+    async def _sound(self, upto: int, due: int) -> bool:
+        """Wait for all sound before sample `upto`, wanted at position `due`; the clock is held by what it is late.
+
+        False when a cut came first.
+        """
+        generation, waited = self.generation, False
+        try:
+            while generation == self.generation:
+                late = self._position() - due
+                if self._track.cover(upto, self._clock.now_ns(), samples_from_ticks(late)):
+                    if late > self._timing.room or (waited and late > 0):
+                        self._hold(late)
+                    return True
+                waited = self._starved = True
+                limit = self._timing.block if late <= self._timing.block else self._timing.room
+                await self._pulse.until(self._origin + due + limit + TICKS_PER_MS)
+            return False
+        finally:
+            self._starved = False
+
+    async def _paint(self, plan: Plan) -> None:
+        generation, began = self.generation, self._clock.now()
+        work = self._work(plan, generation)
+        self._busy = True
+        try:
+            pictures = await self._lane.run(work)
+        except Exception as error:
+            pictures = self._draw_failed(error)
+        finally:
+            self._busy = False
+        cost = self._clock.now() - began
+        if generation == self.generation:
+            self._schedule.drew(plan, cost, self._clock.now())
+        else:
+            self._schedule.estimate(cost)
+            pictures = [picture for picture in pictures if picture.pts < self._keep_before]
+        self._ready |= {picture.pts: picture for picture in pictures}
+        self._keep_pace()
+        self._pulse.fire()
+
+    def _work(self, plan: Plan, generation: int) -> Callable[[], list[Picture]]:
+        """What the lane has to do for `plan`: begin anew after a cut, hear the new sound, paint."""
+        restart, self._restart = self._restart, None
+        start, self._fed = self._fed, self._track.head
+        samples = self._track.read(start, self._fed - start)
+        sound = AudioChunk(
+            samples, SAMPLE_RATE, start, ticks_from_samples(start), self._track.captured_ns, generation
+        )
+        step = self._schedule.governor.step
+        self.metrics.time("wait", self._clock.now_ns() - sound.captured_ns)
+
+        def work() -> list[Picture]:
+            if restart is not None:
+                self._painter.restart(restart)
+            if len(samples):
+                self._painter.hear(sound)
+            return self._painter.paint(
+                plan.pts, generation=generation, thrifty=step >= Step.UNRESTORED, halve=step is Step.HALF
+            )
+
+        return work
+
+    def _draw_failed(self, error: Exception) -> list[Picture]:
+        self.metrics.count("draw_failures")
+        if self._fallback is not None:
+            log.error("drawing failed, the fallback takes over: %s", error or type(error).__name__)
+            self._painter.fall_back(*self._fallback)
+            self._fallback, self._fed = None, max(0, self._played - SAMPLE_RATE)
+        elif self.metrics.counters["draw_failures"] == 1:
+            log.error("drawing failed, the last picture stays: %s", error or type(error).__name__)
+        return []
+
+    def _keep_pace(self) -> None:
+        """Where drawing takes longer than declared, lengthen a pause so that live pictures are in time again."""
+        self._track.wanted = samples_from_ticks(self._schedule.wanted_slack())
+        if short := self._track.shortfall:
+            self._hold(ticks_from_samples(short))
+
+    # Deliver
+
+    async def _show(self) -> None:
+        while True:
+            slot = self._slot
+            await self._due(slot)
+            await self._awaited(slot)
+            if picture := self._pick(slot):
+                self._hand_over(picture)
+            self._slot = max(slot + self._timing.duration, self._schedule.slot(self._position() - self._timing.duration))
+            self._seen()
+
+    async def _awaited(self, slot: int) -> None:
+        """Give a picture that is being drawn half a duration's grace, and one whose sound is late all the room."""
+        while not any(pts <= slot for pts in self._ready):
+            grace = self._timing.room if self._starved else self._timing.duration // 2
+            until = self._origin + slot + grace
+            if self._last is not None and (not (self._busy or self._starved) or self._clock.now() >= until):
+                return
+            await self._pulse.until(None if self._last is None else until)
+
+    def _pick(self, slot: int) -> Picture | None:
+        """The newest picture ready for `slot`, else the last one again; None before there was any."""
+        ready = sorted(pts for pts in self._ready if pts <= slot)
+        if not ready:
+            self.metrics.count("repeated_pictures")
+            return self._last and dataclasses.replace(
+                self._last, pts=slot, drawn="repeat", generation=self.generation
+            )
+        self.metrics.count("outdated_pictures", len(ready) - 1)
+        picture = [self._ready.pop(pts) for pts in ready][-1]
+        captured = self._track.captured_at(samples_from_ticks(picture.pts))
+        if captured is not None:
+            self.metrics.time("total", self._clock.now_ns() - captured)
+        return dataclasses.replace(picture, pts=slot)
+
+    def _hand_over(self, picture: Picture) -> None:
+        self._last = picture
+        self.metrics.count("pictures")
+        self.metrics.count(f"pictures_{picture.drawn}")
+        self.metrics.time("late", (self._position() - picture.pts) * 1_000_000 // TICKS_PER_MS)
+        for outbox in self._open_outboxes():
+            outbox.show(picture)
+
+    async def _play(self) -> None:
+        while True:
+            at = self._played
+            await self._due(ticks_from_samples(at))
+            if not await self._sound(at + CHUNK, ticks_from_samples(at)):
+                continue
+            samples = self._track.read(at, CHUNK)
+            chunk = AudioChunk(
+                samples, SAMPLE_RATE, at, ticks_from_samples(at), self._track.captured_ns, self.generation
+            )
+            for outbox in self._open_outboxes():
+                outbox.play(chunk)
+            self._played += CHUNK
+            self._seen()
+
+    async def _due(self, pts: int) -> None:
+        while self._position() < pts:
+            await self._clock.sleep_until(self._origin + pts)
+
+    def _seen(self) -> None:
+        self._track.seen(min(self._played, samples_from_ticks(self._slot)))
+
+    def _open_outboxes(self) -> list[Outbox]:
+        """Raises the last sink's error when every one has failed."""
+        usable = [outbox for outbox in self._outboxes if outbox.error is None]
+        if self._outboxes and not usable:
+            raise self._outboxes[-1].error
+        return usable
+
+
+def _first(group: BaseExceptionGroup) -> BaseException:
+    """The first plain exception in a group of groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,272 @@
+"""The one sound of the session, by sample: live voice, speech to be said, or silence. Sans-I/O.
+
+Whoever needs sound asks for it to be covered; whoever captures sound has it heard. Live sound that comes late is
+waited for, not papered over with silence; silence, and only silence, is lengthened or shortened to keep pace.
+"""
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .clock import SAMPLE_RATE, samples_from_ticks
+from .metrics import Metrics
+from .ring import SampleRing
+from .schedule import Timing
+from .types import AudioChunk
+from .utterance import Utterance
+
+FADE = SAMPLE_RATE * 8 // 1000               # samples over which a cut is faded, 8 ms
+HISTORY = SAMPLE_RATE * 8                    # samples kept: the longest cap and everything ahead of it
+_TOLERANCE = SAMPLE_RATE * 10 // 1000        # slack that is not worth correcting
+_RAMP = np.linspace(1, 0, FADE, dtype=np.float32)
+
+
+class QuietGate:
+    """Whether live sound is between words: near its own noise floor for the last 60 ms."""
+
+    ALWAYS, NEVER = 0.003, 0.03              # rms under which sound is quiet, and over which it is not
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=100)
+        self._run = 0                        # samples since the last loud block
+
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        rms = float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
+        self._recent.append(rms)
+        floor = min(self._recent)
+        quiet = rms < self.ALWAYS or (rms < self.NEVER and rms < 1.6 * floor)
+        self._run = self._run + len(samples) if quiet else 0
+
+    @property
+    def quiet(self) -> bool:
+        return self._run >= SAMPLE_RATE * 60 // 1000
+
+
+class Slack:
+    """The least by which live sound ran ahead of the time it was captured at, over the last 50 to 100 blocks."""
+
+    SPAN = 50
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._count = 0
+        self._current: int | None = None
+        self._previous: int | None = None
+
+    def add(self, margin: int) -> None:
+        if self._count and self._count % self.SPAN == 0:
+            self._previous, self._current = self._current, None
+        self._count += 1
+        self._current = margin if self._current is None else min(margin, self._current)
+
+    def shift(self, by: int) -> None:
+        self._current = None if self._current is None else self._current + by
+        self._previous = None if self._previous is None else self._previous + by
+
+    @property
+    def newest(self) -> int | None:
+        return self._current
+
+    @property
+    def least(self) -> int | None:
+        """Samples; None until a whole span was seen."""
+        return None if self._previous is None else min(self._previous, self._current)
+
+
+class Soundtrack:
+    """Everything that was or will be heard, up to `head`. Positions and counts are 16 kHz samples."""
+
+    def __init__(self, timing: Timing, metrics: Metrics) -> None:
+        self._ring = SampleRing(HISTORY)
+        self._block = samples_from_ticks(timing.block)
+        self._room = samples_from_ticks(timing.room)
+        self._metrics = metrics
+        self._gate = QuietGate()
+        self._slack = Slack()
+        self._seam: NDArray[np.float32] | None = None     # what would have followed, to fade out under what does
+        self._queue: deque[Utterance] = deque()           # the first may be speaking
+        self._ending: deque[tuple[int, Utterance]] = deque()
+        self._marks: deque[tuple[int, int, int]] = deque(maxlen=512)
+        self.live = False                                 # a live source feeds the head
+        self.captured_ns = 0                              # of the newest sample written
+        self.wanted = 0                                   # slack the schedule asks for beyond the declared one
+
+    @property
+    def head(self) -> int:
+        """The next sample to be written."""
+        return self._ring.head
+
+    @property
+    def speaking(self) -> Utterance | None:
+        return self._queue[0] if self._queue and self._queue[0].state == "speaking" else None
+
+    @property
+    def next_up(self) -> Utterance | None:
+        """An utterance that has sound and waits for nobody."""
+        first = self._queue[0] if self._queue else None
+        return first if first and first.state == "waiting" and (first.held or first.complete) else None
+
+    def read(self, start: int, count: int) -> NDArray[np.float32]:
+        return self._ring.read(start, count)
+
+    # Live voice
+
+    def hear(self, chunk: AudioChunk, expected: int) -> None:
+        """Append live sound whose newest sample should lie just before position `expected`."""
+        samples, count = chunk.samples, len(chunk.samples)
+        self._gate.hear(samples)
+        if self.speaking:
+            self.live = False
+            self._metrics.count("masked_samples", count)
+            return
+        fresh = not self.live
+        if fresh:
+            self._attach(expected - count + self.wanted)
+        self._slack.add(self.head + count - expected)
+        skip = min(count, max(self._over_cap(count, expected), self._surplus(fresh)))
+        if skip:
+            self._skip(samples, skip)
+        self._write(samples[skip:], chunk.captured_ns)
+        self._marks.append((self.head - (count - skip), self.head, chunk.captured_ns))
+
+    def _attach(self, start: int) -> None:
+        """Live sound begins or returns: silence up to it, then fade in."""
+        self._write(np.zeros(max(0, start - self.head), np.float32), self.captured_ns)
+        self._seam = np.zeros(FADE, np.float32)
+        self._slack.reset()
+        self.live = True
+
+    def _over_cap(self, count: int, expected: int) -> int:
+        over = max(0, self.head + count - expected - self._room)
+        self._metrics.count("skipped_samples", min(over, count))
+        return over
+
+    def _surplus(self, fresh: bool) -> int:
+        """How much quiet may go: what came earlier than anything in the last second needed."""
+        least = self._slack.newest if fresh else self._slack.least
+        if least is None or not self._gate.quiet:
+            return 0
+        surplus = least - self.wanted
+        return surplus if surplus > _TOLERANCE else 0
+
+    def _skip(self, samples: NDArray[np.float32], count: int) -> None:
+        if self._seam is None:
+            lead = samples[:FADE]
+            self._seam = np.pad(lead, (0, FADE - len(lead)))
+        self._slack.shift(-count)
+        self._metrics.count("shortened_samples", count)
+
+    @property
+    def shortfall(self) -> int:
+        """Slack that is wanted and missing, while the live voice is quiet and time may be lengthened unheard."""
+        least = self._slack.least
+        if not self.live or not self._gate.quiet or least is None:
+            return 0
+        missing = self.wanted - least
+        return missing if missing > _TOLERANCE // 2 else 0
+
+    def lengthened(self, by: int) -> None:
+        """The clock was held back by `by`, so everything live comes earlier by as much."""
+        self._slack.shift(by)
+
+    def captured_at(self, sample: int) -> int | None:
+        """Monotonic nanoseconds at which live `sample` was captured; None for speech and silence."""
+        for start, end, newest_ns in reversed(self._marks):
+            if start <= sample < end:
+                return newest_ns - (end - 1 - sample) * 1_000_000_000 // SAMPLE_RATE
+        return None
+
+    # Demand
+
+    def cover(self, upto: int, now_ns: int, late: int) -> bool:
+        """Have sound up to position `upto`, from speech, or silence; False while live sound or speech is awaited.
+
+        `late` says for how many samples' time the asker has been waiting: past a block in a pause, and past the cap's
+        room inside speech, the voice is taken to have stopped.
+        """
+        while self.head < upto:
+            missing = upto - self.head
+            if speech := self.speaking:
+                if not self._say(speech, missing, now_ns, late):
+                    return False
+            elif self.live and late <= (self._block if self._gate.quiet else self._room):
+                return False
+            else:
+                self._fall_silent(missing, now_ns)
+        return True
+
+    def _say(self, speech: Utterance, missing: int, now_ns: int, late: int) -> bool:
+        if speech.held:
+            self._write(speech.take(missing), now_ns)
+        elif speech.over:
+            self._end(speech)
+        elif speech.starving or late > self._room:
+            speech.starving = True
+            self._metrics.count("starved_samples", missing)
+            self._write(np.zeros(missing, np.float32), now_ns)
+        else:
+            return False
+        return True
+
+    def _fall_silent(self, missing: int, now_ns: int) -> None:
+        if self.live:
+            self.live = False
+            if not self._gate.quiet:
+                self._metrics.count("dropouts")
+                self._seam = np.full(FADE, self.read(self.head - 1, 1)[0])
+        self._write(np.zeros(missing, np.float32), now_ns)
+
+    # Speech
+
+    def queue(self, utterance: Utterance) -> None:
+        self._queue.append(utterance)
+
+    def begin(self) -> None:
+        """The utterance that is next up speaks from `head` on."""
+        self._queue[0].state = "speaking"
+        self.live = False
+
+    def _end(self, speech: Utterance) -> None:
+        self._queue.popleft()
+        self._ending.append((self.head, speech))
+        if self.next_up:
+            self.begin()
+
+    def seen(self, position: int) -> None:
+        """Everything before `position` was delivered: speech that ended there is finished."""
+        while self._ending and self._ending[0][0] <= position:
+            self._ending.popleft()[1].settle("finished")
+
+    def silence_speech(self) -> None:
+        """Every utterance not yet seen is interrupted."""
+        for utterance in [speech for _, speech in self._ending] + list(self._queue):
+            utterance.settle("interrupted")
+        self._ending.clear()
+        self._queue.clear()
+
+    def cut(self, at: int) -> None:
+        """Forget everything from `at` on; what follows fades in over what would have come."""
+        if at > self.head:
+            self._write(np.zeros(at - self.head, np.float32), self.captured_ns)
+        follows = self.read(at, min(FADE, self.head - at))
+        self._ring.rewind(at)
+        self._seam = np.pad(follows, (0, FADE - len(follows))) if follows.any() else None
+        while self._marks and self._marks[-1][1] > at:
+            start, _, _ = self._marks.pop()
+            if start < at:
+                break
+        self.live = False
+
+    def _write(self, samples: NDArray[np.float32], captured_ns: int) -> None:
+        if self._seam is not None and len(samples):
+            count = min(FADE, len(samples))
+            ramp = _RAMP[FADE - len(self._seam) :][:count]
+            samples = samples.copy()
+            samples[:count] = samples[:count] * (1 - ramp) + self._seam[:count] * ramp
+            rest = self._seam[count:]
+            self._seam = rest if len(rest) else None
+        self._ring.write(samples)
+        self.captured_ns = captured_ns

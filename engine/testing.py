@@ -1,0 +1,415 @@
+"""Fakes that behave like the real thing, and the contract checks every implementation has to pass.
+
+The checks raise ContractError with what was found and what the protocol asks; they need no test framework.
+"""
+
+import asyncio
+import gc
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .clock import SAMPLE_RATE, TICKS, Clock, ManualClock, ticks_from_samples
+from .errors import ContractError
+from .protocols import Animator, AudioSource, AVSink, FeatureExtractor, FrameStage
+from .types import EXPRESSION_ROW, AudioChunk, FeatureRows, FeatureWindow, Frame, Picture, Portrait
+
+T = TypeVar("T")
+HOP = 160                            # samples per 10 ms row
+
+
+# Sound
+
+
+def speech_like(seconds: float, seed: int = 0, pause: float = 0.4) -> NDArray[np.float32]:
+    """f32 [n] at 16 kHz: bursts of a buzzing voice of 0.3 to 1.2 s between pauses of about `pause` seconds."""
+    rng = np.random.default_rng(seed)
+    count = round(seconds * SAMPLE_RATE)
+    out = np.zeros(count, np.float32)
+    at = int(pause * SAMPLE_RATE)
+    while at < count:
+        length = min(count - at, int(rng.uniform(0.3, 1.2) * SAMPLE_RATE))
+        time = np.arange(length) / SAMPLE_RATE
+        pitch = rng.uniform(90, 220)
+        voice = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 8))
+        out[at : at + length] = 0.15 * voice * np.hanning(length) ** 0.25
+        at += length + int(rng.uniform(0.5, 1.5) * pause * SAMPLE_RATE)
+    return out
+
+
+def chunks_of(samples: NDArray[np.float32], sizes: int | Sequence[int] = 320) -> Iterator[AudioChunk]:
+    """`samples` as gap-free chunks of the given sizes, repeated as needed."""
+    sizes = [sizes] if isinstance(sizes, int) else list(sizes)
+    at = turn = 0
+    while at < len(samples):
+        part = samples[at : at + sizes[turn % len(sizes)]]
+        yield AudioChunk(part, SAMPLE_RATE, at, ticks_from_samples(at), 0)
+        at, turn = at + len(part), turn + 1
+
+
+class FakeSource:
+    """A source of given samples: live (each block when its last sample was captured, plus `delay(k)` ticks) or not."""
+
+    rate = SAMPLE_RATE
+
+    def __init__(
+        self,
+        samples: NDArray[np.float32],
+        clock: Clock,
+        *,
+        live: bool = True,
+        block: int = 320,
+        delay: Callable[[int], int] = lambda k: 0,
+        ppm: float = 0.0,
+    ) -> None:
+        self.live = live
+        self._samples, self._clock, self._block, self._delay = samples, clock, block, delay
+        self._speed = 1 + ppm * 1e-6
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        return None
+
+    async def __aiter__(self) -> AsyncIterator[AudioChunk]:
+        began = self._clock.now()
+        for k, chunk in enumerate(chunks_of(self._samples, self._block)):
+            if self.live:
+                captured = began + round(ticks_from_samples(chunk.start + len(chunk.samples)) / self._speed)
+                await self._clock.sleep_until(captured + self._delay(k))
+            yield AudioChunk(chunk.samples, SAMPLE_RATE, chunk.start, chunk.pts, self._clock.now_ns())
+
+
+# Fakes
+
+
+class FakeExtractor:
+    """Rows of loudness, 10 ms apart: every value of a row is the mean size of the samples it covers.
+
+    A row covers its own hop and `lookahead` ticks from its instant on, so it needs all the future it declares.
+    """
+
+    step = 900
+
+    def __init__(self, width: int = EXPRESSION_ROW, lookahead: int = 60 * 90) -> None:
+        self.width, self.lookahead = width, lookahead
+        self._ahead = max(HOP, lookahead * 8 // 45)
+        self.reset()
+
+    def reset(self) -> None:
+        self._held = np.zeros(0, np.float32)
+        self._pts: int | None = None
+
+    def push(self, chunk: AudioChunk) -> FeatureRows | None:
+        if self._pts is None:
+            self._pts = chunk.pts
+        self._held = np.concatenate([self._held, chunk.samples])
+        count = max(0, (len(self._held) - self._ahead) // HOP + 1)
+        if not count:
+            return None
+        spans = np.lib.stride_tricks.sliding_window_view(self._held, self._ahead)[::HOP][:count]
+        loudness = np.minimum(1, np.abs(spans).mean(axis=1)).astype(np.float32)
+        rows = FeatureRows(
+            np.repeat(loudness[:, None], self.width, axis=1), self._pts, loudness > 1e-3, chunk.captured_ns
+        )
+        self._held = self._held[count * HOP :]
+        self._pts += count * self.step
+        return rows
+
+
+class FakeAnimator:
+    """A grey square as bright as the loudest weight of the centre row, its first pixel red while that row is voiced.
+
+    `cost` ticks are charged to `lane` for every draw, and may be changed while it runs.
+    """
+
+    def __init__(
+        self, size: int = 16, window: tuple[int, int] = (2, 1), cost: int = 0, lane: "InlineLane | None" = None
+    ) -> None:
+        self.size, self.window = (size, size), window
+        self.cost, self._lane = cost, lane
+        self.drawn: list[int] = []
+        self.fail = False
+
+    def sit(self, portrait: Portrait) -> None:
+        return None
+
+    def reset(self) -> None:
+        self.drawn.clear()
+
+    def draw(self, window: FeatureWindow) -> Frame:
+        if self.fail:
+            raise RuntimeError("the fake animator was told to fail")
+        if self._lane is not None:
+            self._lane.charge(self.cost)
+        centre = self.window[0]
+        pixels = np.full((*self.size, 3), int(round(float(window.rows[centre].max()) * 255)), np.uint8)
+        pixels[0, 0] = (255, 0, 0) if window.voiced[centre] else (0, 0, 255)
+        self.drawn.append(window.pts)
+        return Frame(pixels, window.pts, 0, window.captured_ns)
+
+
+class InlineLane:
+    """A lane on the loop itself whose work takes the simulated time it was charged with."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._owed = 0
+
+    def charge(self, ticks: int) -> None:
+        self._owed += ticks
+
+    async def run(self, work: Callable[[], T]) -> T:
+        result = work()
+        owed, self._owed = self._owed, 0
+        if owed:
+            await self._clock.sleep_until(self._clock.now() + owed)
+        return result
+
+    def close(self) -> None:
+        return None
+
+
+class CollectSink:
+    """Keeps everything with the clock time it came at. May be told to block or to fail at the n-th picture."""
+
+    def __init__(self, clock: Clock | None = None, *, fail_at: int | None = None, block_at: int | None = None) -> None:
+        self._clock = clock
+        self._fail_at, self._block_at = fail_at, block_at
+        self.pictures: list[Picture] = []
+        self.sound: list[AudioChunk] = []
+        self.shown_at: list[int] = []
+        self.played_at: list[int] = []
+        self.opened = self.closed = 0
+        self.release = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self.opened += 1
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.closed += 1
+
+    async def show(self, picture: Picture) -> None:
+        if len(self.pictures) == self._fail_at:
+            raise OSError("the fake sink was told to fail")
+        if len(self.pictures) == self._block_at:
+            await self.release.wait()
+        self.pictures.append(picture)
+        self.shown_at.append(self._clock.now() if self._clock else picture.pts)
+
+    async def play(self, chunk: AudioChunk) -> None:
+        self.sound.append(chunk)
+        self.played_at.append(self._clock.now() if self._clock else chunk.pts)
+
+    @property
+    def heard(self) -> NDArray[np.float32]:
+        """All sound played, one after another, f32 [n]."""
+        return np.concatenate([chunk.samples for chunk in self.sound]) if self.sound else np.zeros(0, np.float32)
+
+
+def voiced(picture: Picture) -> bool:
+    """Whether FakeAnimator drew this picture from a voiced row: its first 2x2 block is warmer than it is blue."""
+    height, width = picture.size
+    quarter = height // 2 * (width // 2)
+    chroma = picture.planes[height:].reshape(-1)
+    return int(chroma[quarter]) > int(chroma[0])
+
+
+# Contract checks
+
+
+def _require(condition: object, message: str) -> None:
+    if not condition:
+        raise ContractError(message)
+
+
+def _rows(extractor: FeatureExtractor, samples: NDArray[np.float32], sizes: int | Sequence[int]) -> FeatureRows:
+    parts = [rows for chunk in chunks_of(samples, sizes) if (rows := extractor.push(chunk)) is not None]
+    parts = [rows for rows in parts if len(rows.rows)]
+    _require(parts, f"{len(samples)} samples gave no row at all")
+    expected = parts[0].pts
+    for rows in parts:
+        _require(rows.pts == expected, f"rows at {rows.pts} ticks, {expected} follow the ones before")
+        _require(rows.rows.dtype == np.float32, f"rows are {rows.rows.dtype}, float32 is expected")
+        _require(rows.rows.shape[1:] == (extractor.width,), f"rows {rows.rows.shape}, width is {extractor.width}")
+        _require(rows.voiced.shape == (len(rows.rows),), f"voiced {rows.voiced.shape} for {len(rows.rows)} rows")
+        expected += len(rows.rows) * extractor.step
+    return FeatureRows(
+        np.concatenate([rows.rows for rows in parts]), parts[0].pts,
+        np.concatenate([rows.voiced for rows in parts]), parts[-1].captured_ns,
+    )  # fmt: skip
+
+
+def check_extractor(
+    extractor: FeatureExtractor, samples: NDArray[np.float32] | None = None, *, atol: float = 1e-5
+) -> FeatureRows:
+    """Shapes, pts, declared look-ahead, any chunking equals one pass, reset equals fresh, memory. Returns the rows.
+
+    `atol` allows for sums taken in another order.
+    """
+    _require(extractor.step > 0 and extractor.step % 45 == 0, f"step {extractor.step} is not whole samples of 16 kHz")
+    samples = speech_like(3.0) if samples is None else samples
+    extractor.reset()
+    whole = _rows(extractor, samples, len(samples))
+    _require(whole.pts == 0, f"the first row lies at {whole.pts} ticks, sound began at 0")
+    _require(np.isfinite(whole.rows).all(), "rows hold NaN or infinity")
+    due = (ticks_from_samples(len(samples)) - extractor.lookahead) // extractor.step
+    _require(len(whole.rows) >= due, f"{len(whole.rows)} rows for sound that makes {due} at the declared look-ahead")
+    for sizes in (320, 160, [1, 7, 1000, 333], 4801):
+        extractor.reset()
+        streamed = _rows(extractor, samples, sizes)
+        worst = _difference(streamed.rows, whole.rows)
+        _require(worst <= atol, f"chunks of {sizes}: rows differ from one pass by {worst:.2g}")
+        count = min(len(streamed.voiced), len(whole.voiced))
+        _require((streamed.voiced[:count] == whole.voiced[:count]).all(), f"chunks of {sizes}: voiced differs")
+    _check_growth(lambda: _rows(extractor, samples[: SAMPLE_RATE // 2], 320), "extractor", before=extractor.reset)
+    extractor.reset()
+    return whole
+
+
+def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    _require(abs(len(a) - len(b)) <= 1, f"{len(a)} rows streamed, {len(b)} in one pass")
+    count = min(len(a), len(b))
+    return float(np.abs(a[:count] - b[:count]).max()) if count else 0.0
+
+
+def _window(animator: Animator, rows: NDArray[np.float32], pts: int, step: int, voiced: bool) -> FeatureWindow:
+    count = animator.window[0] + 1 + animator.window[1]
+    stretch = np.broadcast_to(rows, (count, rows.shape[-1])).astype(np.float32)
+    return FeatureWindow(stretch, pts, step, np.full(count, voiced), 0)
+
+
+def _film(animator: Animator, windows: Sequence[FeatureWindow]) -> list[NDArray[np.uint8]]:
+    frames = []
+    for window in windows:
+        frame = animator.draw(window)
+        pixels = np.array(frame.pixels)
+        _require(frame.pts == window.pts, f"frame at {frame.pts} ticks, window at {window.pts}")
+        _require(pixels.dtype == np.uint8, f"pixels are {pixels.dtype}, uint8 is expected")
+        _require(pixels.shape == (*animator.size, 3), f"pixels {pixels.shape}, size says {(*animator.size, 3)}")
+        frames.append(pixels)
+    return frames
+
+
+def check_animator(
+    animator: Animator, width: int, *, step: int = 900, duration: int = 3600, still: float = 8.0, frames: int = 25
+) -> list[NDArray[np.uint8]]:
+    """Shapes, pts, reset equals fresh, stillness in silence, memory. `animator` must already be sat. Returns frames.
+
+    In silence no two pictures in a row may differ by more than `still` grey levels on average; blinks, breath and
+    sway are well under it.
+    """
+    rng = np.random.default_rng(1)
+    loud = np.abs(rng.standard_normal((frames, width))).astype(np.float32) * 0.3
+    moving = [_window(animator, loud[k], k * duration, step, True) for k in range(frames)]
+    silent = [_window(animator, np.zeros(width, np.float32), k * duration, step, False) for k in range(frames)]
+    animator.reset()
+    first = _film(animator, moving)
+    animator.reset()
+    _require(all(map(np.array_equal, first, _film(animator, moving))), "reset does not equal fresh: frames differ")
+    animator.reset()
+    resting = _film(animator, silent)
+    for k, (before, after) in enumerate(zip(resting, resting[1:], strict=False)):
+        change = float(np.abs(after.astype(np.int16) - before).mean())
+        _require(change <= still, f"frame {k + 1} of silence changes by {change:.1f} grey levels, {still} are allowed")
+    _check_growth(lambda: _film(animator, silent[:10]), "animator", before=animator.reset)
+    animator.reset()
+    return first
+
+
+def check_stage(stage: FrameStage, size: tuple[int, int] = (64, 64), *, frames: int = 8, duration: int = 3600) -> None:
+    """Shapes, strictly increasing pts, the declared delay and factor, flush equals fresh, memory."""
+    rng = np.random.default_rng(2)
+    inputs = [
+        Frame(rng.integers(0, 255, (*size, 3), np.uint8), k * duration, duration, k) for k in range(frames)
+    ]
+    first, second = _stage_run(stage, inputs), _stage_run(stage, inputs)
+    _require([f.pts for f in first] == [f.pts for f in second], "after flush the stage is not as new: pts differ")
+    same = all(np.array_equal(np.asarray(a.pixels), np.asarray(b.pixels)) for a, b in zip(first, second, strict=True))
+    _require(same, "after flush the stage is not as new: pixels differ")
+    _check_growth(lambda: _stage_run(stage, inputs), "stage")
+
+
+def _stage_run(stage: FrameStage, inputs: Sequence[Frame]) -> list[Frame]:
+    factor, out = getattr(stage, "factor", 1), []
+    for k, frame in enumerate(inputs):
+        out += [(each, np.array(each.pixels)) for each in stage.push(frame)]
+        least = max(0, k - stage.delay) * factor
+        _require(len(out) >= least, f"{len(out)} frames after {k + 1} pushes; a delay of {stage.delay} promises {least}")
+    out += [(each, np.array(each.pixels)) for each in stage.flush()]
+    pts = [frame.pts for frame, _ in out]
+    _require(all(a < b for a, b in zip(pts, pts[1:], strict=False)), f"pts do not strictly increase: {pts}")
+    asked = {frame.pts for frame in inputs}
+    _require(asked <= set(pts), f"frames pushed at {sorted(asked - set(pts))} ticks never came out")
+    for frame, pixels in out:
+        _require(pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3, f"pixels {pixels.shape}")
+        _require(frame.captured_ns in range(len(inputs)), f"captured_ns {frame.captured_ns} was never pushed")
+    return [Frame(pixels, frame.pts, frame.duration, frame.captured_ns) for frame, pixels in out]
+
+
+async def check_source(source: AudioSource, *, chunks: int = 10) -> NDArray[np.float32]:
+    """Rate, shape, dtype, range and gap-free start of the first `chunks` chunks. Returns their samples."""
+    heard: list[NDArray[np.float32]] = []
+    async with source:
+        expected = None
+        async for chunk in source:
+            _require(chunk.rate == source.rate, f"chunk at {chunk.rate} Hz, the source says {source.rate}")
+            _require(chunk.samples.dtype == np.float32 and chunk.samples.ndim == 1, "samples are not f32 [n]")
+            _require(np.abs(chunk.samples).max(initial=0) <= 1.0, "samples are outside [-1, 1]")
+            expected = chunk.start if expected is None else expected
+            _require(chunk.start == expected, f"chunk starts at {chunk.start}, {expected} follows the one before")
+            expected += len(chunk.samples)
+            heard.append(chunk.samples)
+            if len(heard) == chunks:
+                break
+    _require(heard, "the source gave no sound at all")
+    return np.concatenate(heard)
+
+
+async def check_sink(sink: AVSink, *, size: tuple[int, int] = (64, 64), frames: int = 10, fps: int = 25) -> None:
+    """Takes a short stream of pictures and sound in order of pts, a repeat and a skipped picture among them."""
+    duration = TICKS // fps
+    async with sink:
+        for k in range(frames):
+            if k != frames // 2:
+                planes = np.full((size[0] * 3 // 2, size[1]), 16 + k, np.uint8)
+                drawn = "repeat" if k == 2 else "key"
+                await sink.show(Picture(planes, size, k * duration, k, duration, drawn))
+        samples = speech_like(frames / fps)
+        for chunk in chunks_of(samples):
+            await sink.play(chunk)
+
+
+def _check_growth(work: Callable[[], object], what: str, before: Callable[[], None] = lambda: None) -> None:
+    """Memory held after the work was done ten times more must not grow by 64 KiB or more."""
+    before()
+    work()
+    work()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before()
+        work()
+        gc.collect()
+        base = tracemalloc.get_traced_memory()[0]
+        for _ in range(10):
+            before()
+            work()
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - base
+    finally:
+        tracemalloc.stop()
+    _require(grown < 65_536, f"the {what} holds {grown} bytes more after ten further runs")
+
+
+async def run_for(clock: ManualClock, task: asyncio.Task[T], ticks: int) -> None:
+    """Advance a manual clock by `ticks` while `task` runs; its error, if it ends with one, is raised here."""
+    await clock.settle()
+    await clock.advance(ticks)
+    if task.done() and not task.cancelled() and task.exception():
+        raise task.exception()

@@ -1,0 +1,59 @@
+"""Speech given to the session to be said: a buffer that fills at any pace and a promise that it was seen."""
+
+import asyncio
+from collections import deque
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+State = Literal["waiting", "speaking", "finished", "interrupted"]
+
+
+class Utterance:
+    """What `Session.say` returns. `await utterance.done` gives the final state once its last word has been seen.
+
+    `state` goes waiting -> speaking -> finished, or interrupted from either.
+    """
+
+    def __init__(self) -> None:
+        self.state: State = "waiting"
+        self.done: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+        self.held = 0                            # samples fed and not yet taken
+        self.complete = False                    # nothing more will be fed
+        self.starving = False                    # ran dry for too long; silence stands in until more comes
+        self._parts: deque[NDArray[np.float32]] = deque()
+
+    @property
+    def over(self) -> bool:
+        """Whether every sample was taken and none will come."""
+        return self.complete and not self.held
+
+    def feed(self, samples: NDArray[np.float32]) -> None:
+        """Append f32 [n] at 16 kHz."""
+        if len(samples):
+            self._parts.append(samples)
+            self.held += len(samples)
+            self.starving = False
+
+    def take(self, count: int) -> NDArray[np.float32]:
+        """Up to `count` samples, fewer when fewer are there."""
+        taken = []
+        while count and self._parts:
+            part = self._parts.popleft()
+            taken.append(part[:count])
+            if len(part) > count:
+                self._parts.appendleft(part[count:])
+            count -= len(taken[-1])
+        out = np.concatenate(taken) if taken else np.zeros(0, np.float32)
+        self.held -= len(out)
+        return out
+
+    def settle(self, state: State) -> None:
+        """Enter a final state, once."""
+        if self.state in ("waiting", "speaking"):
+            self.state = state
+            self._parts.clear()
+            self.held, self.complete = 0, True
+            if not self.done.done():
+                self.done.set_result(state)
