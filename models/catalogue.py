@@ -33,7 +33,7 @@ PUBLISHED = (
     Published("deepspeech", "features", "Deep Speech 0.1.0 frozen graph", "--graph FILE", "MPL-2.0", _DINET,
               "output_graph.pb"),
     Published("bridge", "features", "distilled Deep Speech bridge", "--graph FILE", "your own",
-              "made by `limner train bridge`", "bridge.safetensors", "bridge.stem.weight"),
+              "made by `limner train bridge`", "bridge.safetensors", "stem.weight", (192, 80, 13)),
     Published("dinet.sync", "training", "DINet lip-sync network", "limner train dinet --sync FILE", UNSTATED, _DINET,
               "syncnet_256mouth.pth", "face_encoder.face_conv.0.conv.weight", (64, 15, 7, 7)),
     Published("dinet.disc_frame", "training", "DINet frame discriminator", "limner train dinet --resume FILE", UNSTATED, _DINET,
