@@ -48,8 +48,9 @@ class Viewer:
 class WebRTCSink:
     """AVSink for every peer that watches one session.
 
-    `show` encodes on the sink's own thread, once per codec in use, and not at all while nobody watches. The bitrate
-    follows the weakest viewer's estimate, at most `ceiling` bit/s. `packets_dropped` counts what slow peers lost.
+    `show` has the picture encoded on the sink's own thread, once per codec in use, and not at all while nobody watches.
+    It returns at once, so that sound is never kept waiting, unless the picture before is still being encoded. The
+    bitrate follows the weakest viewer's estimate, at most `ceiling` bit/s. `packets_dropped` counts what slow peers lost.
     """
 
     def __init__(self, size: tuple[int, int], fps: int, ceiling: int | None = None) -> None:
@@ -61,11 +62,15 @@ class WebRTCSink:
         self._encoders: dict[VideoCodec, VideoEncoder] = {}
         self._opus = OpusEncoder()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="limner-encode")
+        self._encoding: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        """Waits for the picture being encoded; the tracks stay the peers' own."""
+        if self._encoding:
+            await asyncio.wait({self._encoding})
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     @property
@@ -94,14 +99,21 @@ class WebRTCSink:
 
     async def show(self, picture: Picture) -> None:
         self.epoch.start(picture.pts)
-        watching = {codec: [v for v in self._viewers if v.codec == codec and v.video.flowing] for codec in ("h264", "vp8")}
-        for codec, viewers in watching.items():
+        if self._encoding:
+            await self._encoding                  # raises what encoding raised
+        self._encoding = asyncio.create_task(self._send(picture))
+
+    async def _send(self, picture: Picture) -> None:
+        for codec in ("h264", "vp8"):
+            viewers = [v for v in self._viewers if v.codec == codec and v.video.flowing]
             if not viewers:
                 continue
             encoder = self._encoder(codec, viewers, picture.size)
             packets = await asyncio.get_running_loop().run_in_executor(self._thread, encoder.encode, picture)
             for packet in packets:
-                self._send_video(viewers, packet)
+                for viewer in viewers:
+                    viewer.put_video(packet)
+                self.bytes_sent += packet.size * len(viewers)
         self.shown += 1
 
     async def play(self, chunk: AudioChunk) -> None:
@@ -121,8 +133,3 @@ class WebRTCSink:
         if abs(wanted - encoder.bitrate) > encoder.bitrate // 10 or wanted == self.ceiling:
             encoder.bitrate = wanted
         return encoder
-
-    def _send_video(self, viewers: list[Viewer], packet: av.Packet) -> None:
-        for viewer in viewers:
-            viewer.put_video(packet)
-        self.bytes_sent += packet.size * len(viewers)

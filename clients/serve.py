@@ -1,0 +1,123 @@
+"""`limner serve`: the page and the HTTP face of the engine, put together."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+from limner.engine.clock import Clock, MonotonicClock
+from limner.engine.errors import DeviceError, UsageError
+
+from . import serve_avatars, serve_metrics, serve_say
+from .options import RATES, SIZES
+from .serve_avatars import Gallery
+from .serve_security import check_bind, guard, is_loopback, one_line_errors
+from .serve_sessions import SessionFactory, Sessions
+from .serve_talk import Talk
+
+log = logging.getLogger(__name__)
+WEB = Path(__file__).parent / "web"
+DRAIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """Where and for whom. `token` is demanded for any `host` but this machine; `origins` are other sites' pages that may call."""
+
+    host: str = "127.0.0.1"
+    port: int = 8400
+    token: str | None = None
+    max_sessions: int = 8
+    fps: int = 25
+    size: int = 512
+    cert: Path | None = None
+    key: Path | None = None
+    origins: tuple[str, ...] = ()
+    ice_servers: tuple[str, ...] = ()
+    clock: Clock = field(default_factory=MonotonicClock)
+
+
+def make_app(factory: SessionFactory, gallery: Gallery, options: ServeOptions) -> web.Application:
+    """The whole HTTP face. Raises UsageError when `options` would open it to strangers."""
+    check_bind(options.host, options.token)
+    sessions = Sessions(factory, options.clock, options.max_sessions)
+    talk = Talk(sessions, gallery, options.clock, fps=options.fps, size=options.size, ice_servers=options.ice_servers)
+    guarded = guard(options.token, is_loopback(options.host), options.origins)
+    app = web.Application(middlewares=[guarded, one_line_errors])
+    app.add_routes(_page_routes(options))
+    app.add_routes(talk.routes())
+    app.add_routes(serve_say.routes(sessions))
+    app.add_routes(serve_metrics.routes(sessions))
+    app.add_routes(serve_avatars.routes(gallery))
+
+    async def drain(app: web.Application) -> None:
+        await sessions.drain()
+
+    app.on_shutdown.append(drain)
+    return app
+
+
+def _page_routes(options: ServeOptions) -> list[web.AbstractRouteDef]:
+    async def page(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(WEB / "index.html")
+
+    async def icon(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(WEB / "icon.svg", headers={"Content-Type": "image/svg+xml"})
+
+    async def choices(request: web.Request) -> web.Response:
+        return web.json_response({"fps": RATES, "sizes": SIZES, "default": {"fps": options.fps, "size": options.size},
+                                  "iceServers": [{"urls": url} for url in options.ice_servers]})
+
+    return [web.get("/", page), web.get("/favicon.ico", icon), web.get("/options", choices), web.static("/web", WEB)]
+
+
+async def serve(factory: SessionFactory, gallery: Gallery, options: ServeOptions, ready=None) -> None:
+    """Serve until SIGINT or SIGTERM, then let every session end, within two seconds.
+
+    `ready(url)` is called once the port is open. Raises UsageError and DeviceError for what cannot be opened.
+    """
+    app = make_app(factory, gallery, options)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, options.host, options.port, ssl_context=_tls(options))
+        try:
+            await site.start()
+        except OSError as error:
+            raise DeviceError(f"cannot listen on {options.host}:{options.port} ({error.strerror or error}); choose another --port "
+                              "or stop the program that uses it") from error
+        if ready:
+            ready(_url(options, runner.addresses[0][1]))
+        await _stop_signal()
+    finally:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(runner.cleanup(), DRAIN_SECONDS + 1)
+
+
+async def _stop_signal() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError):     # Windows; or not the main thread
+            loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def _url(options: ServeOptions, port: int) -> str:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    return f"{'https' if options.cert else 'http'}://{host}:{port}/" + (f"#token={options.token}" if options.token else "")
+
+
+def _tls(options: ServeOptions) -> ssl.SSLContext | None:
+    if options.cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(options.cert, options.key)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"the certificate {options.cert} and its key cannot be used ({error}); expected two PEM files") from error
+    return context

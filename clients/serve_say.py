@@ -1,0 +1,67 @@
+"""`POST /say`: a sound or video file through the face. `POST /interrupt`: stop speaking now."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from typing import BinaryIO
+
+from aiohttp import web
+from limner.engine.clock import TICKS
+from limner.engine.errors import TooLarge, UsageError
+from limner.engine.types import AudioChunk
+from limner.streams.sources.mediafile import MediaFile
+
+from .serve_limits import MAX_SECONDS, MAX_SOUND, spool_body
+from .serve_sessions import Live, Sessions
+
+IN_MEMORY = 8 * 2**20         # bytes of an upload before it goes to a temporary file
+
+
+def routes(sessions: Sessions) -> list[web.RouteDef]:
+    async def say(request: web.Request) -> web.Response:
+        """202 once the file has proved to be sound; it is decoded while it is spoken."""
+        live = sessions.find(request.query.get("session"))
+        file = tempfile.SpooledTemporaryFile(IN_MEMORY)     # noqa: SIM115 - closed by `speak`, long after this request
+        try:
+            if not await spool_body(request, MAX_SOUND, "the sound", file):
+                raise UsageError("the body is empty; send a sound or video file")
+            sound = await _open(file)
+        except BaseException:
+            file.close()
+            raise
+        live.utterances += 1
+        number, length = live.utterances, sound.info.duration
+        utterance = live.session.say(_chunks(sound, file))
+        live.start(_announce(live, number, utterance))
+        return web.json_response({"session": live.id, "utterance": number,
+                                  "seconds": length / TICKS if length else None}, status=202)
+
+    async def interrupt(request: web.Request) -> web.Response:
+        live = sessions.find(request.query.get("session"))
+        live.session.interrupt()
+        return web.json_response({"session": live.id})
+
+    return [web.post("/say", say), web.post("/interrupt", interrupt)]
+
+
+async def _open(file: BinaryIO) -> MediaFile:
+    sound = await MediaFile(file).__aenter__()
+    if (sound.info.duration or 0) > MAX_SECONDS * TICKS:
+        await sound.__aexit__()
+        raise TooLarge(f"the sound lasts {sound.info.duration // TICKS} s; at most {MAX_SECONDS} s are spoken")
+    return sound
+
+
+async def _chunks(sound: MediaFile, file: BinaryIO) -> AsyncIterator[AudioChunk]:
+    """The sound's chunks; file and decoder are closed however the speaking ends."""
+    try:
+        async for chunk in sound:
+            yield chunk
+    finally:
+        await sound.__aexit__()
+        file.close()
+
+
+async def _announce(live: Live, number: int, utterance) -> None:
+    live.tell({"speaking": number})
+    await utterance.done
+    live.tell({"spoken": number, "state": str(utterance.state)})

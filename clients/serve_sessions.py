@@ -1,0 +1,171 @@
+"""The running sessions of a server: who is in which, and when each ends.
+
+A session lives as long as one of its peers. One that fails takes its own peers with it and nobody else's.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+
+from limner.engine.clock import Clock
+from limner.engine.errors import Busy, UsageError
+from limner.engine.protocols import AVSink
+from limner.engine.session import Session
+from limner.models.avatar import Avatar
+from limner.streams.peer import Peer
+from limner.streams.sinks.webrtc import WebRTCSink
+
+from .serve_limits import RateLimit
+
+log = logging.getLogger(__name__)
+STATUS_EVERY = 0.5            # s between the figures sent to each page
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """What a peer asks for; `avatar` None is the server's default one."""
+
+    avatar: Avatar | None
+    fps: int
+    size: int                                      # px, side of the square picture
+    sinks: tuple[AVSink, ...] = ()
+
+
+SessionFactory = Callable[[SessionRequest], Awaitable[Session]]
+
+
+@dataclass(eq=False, slots=True)
+class Live:
+    """One session, what it shows itself on, and who is connected."""
+
+    id: str
+    request: SessionRequest
+    session: Session
+    sink: WebRTCSink
+    peers: dict[str, Peer] = field(default_factory=dict)
+    tasks: set[asyncio.Task] = field(default_factory=set)
+    utterances: int = 0
+
+    def start(self, work: Coroutine) -> None:
+        """Run `work` for as long as the session lives."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def tell(self, message: dict) -> None:
+        """Send to every page that watches."""
+        for peer in self.peers.values():
+            peer.tell(message)
+
+    def status(self) -> dict:
+        """Figures for the page: the engine's own, and what the network sink adds."""
+        return {"session": self.id, "latency": self.session.latency(), "engine": self.session.metrics.snapshot(),
+                "viewers": len(self.peers), "packets_dropped": self.sink.packets_dropped,
+                "voice_lost": sum(p.microphone.lost for p in self.peers.values() if p.microphone)}
+
+
+class Sessions:
+    """Opens, finds and closes. `limit` sessions at once; more are refused with Busy."""
+
+    def __init__(self, factory: SessionFactory, clock: Clock, limit: int = 8) -> None:
+        self.limit = limit
+        self.failed = self.opened = 0
+        self._factory, self._rate = factory, RateLimit(clock)
+        self._live: dict[str, Live] = {}
+        self._opening = 0
+        self._draining = False
+
+    def __iter__(self):
+        return iter(list(self._live.values()))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    async def open(self, avatar: Avatar | None, fps: int, size: int) -> Live:
+        """A new running session. Raises Busy when the server is full, draining or asked too often."""
+        self._rate.check()
+        if self._draining or len(self._live) + self._opening >= self.limit:
+            raise Busy(f"all {self.limit} places are taken; try again when somebody has left")
+        self._opening += 1
+        try:
+            sink = WebRTCSink((size, size), fps)
+            request = SessionRequest(avatar, fps, size, (sink,))
+            live = Live(secrets.token_urlsafe(9), request, await self._factory(request), sink)
+        finally:
+            self._opening -= 1
+        self._live[live.id] = live
+        self.opened += 1
+        live.start(self._run(live))
+        live.start(self._report(live))
+        log.info("session opened", extra={"fields": {"session": live.id, "fps": fps, "size": size}})
+        return live
+
+    def join(self, live: Live, peer: Peer) -> str:
+        """Count `peer` in; its id. Its voice, if it sends one, is heard from now on."""
+        peer_id = secrets.token_urlsafe(9)
+        live.peers[peer_id] = peer
+        live.start(self._listen(live, peer))
+        live.start(self._follow(live, peer_id, peer))
+        return peer_id
+
+    def find(self, wanted: str | None) -> Live:
+        """The session with this id, or with a peer of this id; without an id the only one there is.
+
+        Raises UsageError when there is none or it is not clear which.
+        """
+        if wanted is None and len(self._live) == 1:
+            return next(iter(self._live.values()))
+        for live in self._live.values():
+            if wanted is not None and (live.id == wanted or wanted in live.peers):
+                return live
+        if wanted is None and self._live:
+            raise UsageError(f"{len(self._live)} sessions are running; say which with ?session=ID (the end of its Location)")
+        raise UsageError("no such session is running; open the page or POST an offer to /talk first")
+
+    def find_peer(self, peer_id: str) -> Peer | None:
+        return next((live.peers[peer_id] for live in self._live.values() if peer_id in live.peers), None)
+
+    async def close(self, live: Live) -> None:
+        """End a session and all its peers; again is harmless."""
+        if self._live.pop(live.id, None) is None:
+            return
+        await live.session.close()
+        for peer in list(live.peers.values()):
+            await peer.close()
+        for task in live.tasks - {asyncio.current_task()}:
+            task.cancel()
+        log.info("session closed", extra={"fields": {"session": live.id}})
+
+    async def drain(self) -> None:
+        """Take nobody new and end everything."""
+        self._draining = True
+        await asyncio.gather(*(self.close(live) for live in self), return_exceptions=True)
+
+    async def _run(self, live: Live) -> None:
+        try:
+            await live.session.run()
+        except Exception as error:                # whatever broke, it must not reach the other sessions
+            self.failed += 1
+            log.exception("session failed", extra={"fields": {"session": live.id}})
+            live.tell({"error": f"the session failed ({type(error).__name__}); connect again"})
+        await self.close(live)
+
+    async def _listen(self, live: Live, peer: Peer) -> None:
+        if peer.microphone:
+            async for chunk in peer.microphone:
+                live.session.push(chunk)
+
+    async def _follow(self, live: Live, peer_id: str, peer: Peer) -> None:
+        await peer.closed.wait()
+        live.peers.pop(peer_id, None)
+        if peer.viewer:
+            live.sink.remove(peer.viewer)
+        if not live.peers:
+            await self.close(live)
+
+    async def _report(self, live: Live) -> None:
+        while True:
+            await asyncio.sleep(STATUS_EVERY)
+            live.tell({"status": live.status()})

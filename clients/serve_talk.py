@@ -1,0 +1,122 @@
+"""SDP over HTTP: `/talk` (microphone up, avatar down), `/whip` (RFC 9725: sound in), `/whep` (avatar out).
+
+All three answer an offer with 201, `Location`, `ETag` and an SDP answer that holds every candidate; PATCH on the
+location adds the peer's later candidates, DELETE ends.
+"""
+
+import secrets
+
+from aiohttp import web
+from limner.engine.clock import Clock
+from limner.engine.errors import UsageError
+from limner.streams.peer import Peer, check_offer
+
+from .options import RATES, SIZES
+from .serve_avatars import Gallery
+from .serve_limits import MAX_SDP_BODY, read_body
+from .serve_sessions import Live, Sessions
+
+SDP = "application/sdp"
+FRAGMENT = "application/trickle-ice-sdpfrag"
+
+
+class Talk:
+    """The three endpoints over one registry of sessions."""
+
+    def __init__(self, sessions: Sessions, gallery: Gallery, clock: Clock, *, fps: int, size: int,
+                 ice_servers: tuple[str, ...] = ()) -> None:
+        """`fps` and `size` are what a peer gets that names none."""
+        self._sessions, self._gallery, self._clock, self._ice = sessions, gallery, clock, ice_servers
+        self._fps, self._size = fps, size
+        self._etags: dict[str, str] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        found = []
+        for path, opened in (("/talk", self.talk), ("/whip", self.whip), ("/whep", self.whep)):
+            found += [web.post(path, opened), web.patch(path + "/{id}", self.trickle), web.delete(path + "/{id}", self.end)]
+        return found
+
+    async def talk(self, request: web.Request) -> web.Response:
+        """A session of one's own: microphone up, avatar down. `?avatar=&fps=&size=` choose the face."""
+        offer = await self._offer(request, sees=True)
+        live = await self._open(request)
+        return await self._answer(request, offer, live, sees=True, hears=True)
+
+    async def whip(self, request: web.Request) -> web.Response:
+        """Sound in: the peer's voice drives `?session=ID`, or a new session that others watch by `/whep?session=ID`."""
+        offer = await self._offer(request, sees=False)
+        live = self._sessions.find(request.query["session"]) if "session" in request.query else await self._open(request)
+        return await self._answer(request, offer, live, sees=False, hears=True)
+
+    async def whep(self, request: web.Request) -> web.Response:
+        """Avatar out: of `?session=ID`, or of a new session that is idle until something is said to it."""
+        offer = await self._offer(request, sees=True)
+        live = self._sessions.find(request.query["session"]) if "session" in request.query else await self._open(request)
+        return await self._answer(request, offer, live, sees=True, hears=False)
+
+    async def trickle(self, request: web.Request) -> web.Response:
+        peer_id, peer = self._peer(request)
+        if request.content_type != FRAGMENT:
+            raise web.HTTPUnsupportedMediaType(text=f"the body is {request.content_type}; send {FRAGMENT}")
+        if request.headers.get("If-Match", "*") not in ("*", self._etags.get(peer_id)):
+            raise web.HTTPPreconditionFailed(text="If-Match names another ICE session; ICE restarts are not taken, connect again")
+        fragment = await read_body(request, MAX_SDP_BODY, "the ICE fragment")
+        await peer.add_candidates(_text(fragment))
+        return web.Response(status=204)
+
+    async def end(self, request: web.Request) -> web.Response:
+        peer_id, peer = self._peer(request)
+        await peer.close()
+        self._etags.pop(peer_id, None)
+        return web.json_response({})
+
+    async def _offer(self, request: web.Request, *, sees: bool) -> str:
+        if request.content_type != SDP:
+            raise web.HTTPUnsupportedMediaType(text=f"the body is {request.content_type}; send an SDP offer as {SDP}")
+        offer = _text(await read_body(request, MAX_SDP_BODY, "the SDP offer"))
+        check_offer(offer, sees=sees)
+        return offer
+
+    async def _open(self, request: web.Request) -> Live:
+        avatar = await self._gallery.get(request.query.get("avatar"))
+        fps, size = _number(request, "fps", self._fps, RATES), _number(request, "size", self._size, SIZES)
+        return await self._sessions.open(avatar, fps, size)
+
+    async def _answer(self, request: web.Request, offer: str, live: Live, *, sees: bool, hears: bool) -> web.Response:
+        viewer = live.sink.viewer() if sees else None
+        peer = Peer(viewer, hears=hears, clock=self._clock, ice_servers=self._ice,
+                    on_message=lambda message: _obey(live, message))
+        peer_id = self._sessions.join(live, peer)       # first: a refused offer then ends the session it opened
+        answer = await peer.answer(offer)
+        self._etags = {known: tag for known, tag in self._etags.items() if self._sessions.find_peer(known)}
+        self._etags[peer_id] = f'"{secrets.token_urlsafe(9)}"'
+        headers = {"Location": f"{request.path}/{peer_id}", "ETag": self._etags[peer_id], "Accept-Patch": FRAGMENT,
+                   "Limner-Session": live.id}
+        return web.Response(status=201, text=answer, content_type=SDP, headers=headers)
+
+    def _peer(self, request: web.Request) -> tuple[str, Peer]:
+        peer_id = request.match_info["id"]
+        peer = self._sessions.find_peer(peer_id)
+        if peer is None:
+            raise web.HTTPNotFound(text="no such connection; it has ended or never was")
+        return peer_id, peer
+
+
+def _obey(live: Live, message: dict) -> None:
+    """A page's message over its data channel; quicker than a request."""
+    if message.get("interrupt") is True:
+        live.session.interrupt()
+
+
+def _number(request: web.Request, name: str, default: int, allowed: tuple[int, ...]) -> int:
+    text = request.query.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or int(text[:9]) not in allowed:
+        raise UsageError(f"{name}={text[:20]!r}: expected one of {', '.join(map(str, allowed))}")
+    return int(text)
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("the body is not UTF-8 text") from None
