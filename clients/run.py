@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -50,12 +50,11 @@ def clock_for(source: str) -> Clock:
 
 
 class Watched:
-    """A sink whose first failure is kept: the session goes on without it, and ends when no sink is left."""
+    """A sink whose first failure is kept, to be reported when the session, which goes on without it, is over."""
 
     def __init__(self, sink: AVSink) -> None:
         self.sink = sink
         self.error: Exception | None = None
-        self.failed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         await self.sink.__aenter__()
@@ -75,15 +74,14 @@ class Watched:
             await call
         except Exception as error:
             self.error = self.error or error
-            self.failed.set()
             raise
 
 
 def run(options: Options, source: str, sinks: Sequence[str], *, report: Path | None = None, quiet: bool = False) -> int:
     """Run until the source ends, Ctrl-C or SIGTERM; each closes recordings and devices. Returns 0.
 
-    Raises the errors of the parts named (exit status 2); a sink that fails while running is reported once its
-    session is over, or at once when it was the last.
+    Raises the errors of the parts named (exit status 2). A sink that fails while others still work is reported when
+    the session is over; the failure of the last one ends it.
     """
     if not sinks:
         raise UsageError("nothing to send to; expected at least one --to SINK, for example --to talk.mp4")
@@ -100,7 +98,7 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     if not quiet:
         print(f"{source} -> {', '.join(sinks)}; {milliseconds(session.latency()):.0f} ms behind the voice; Ctrl-C ends", file=sys.stderr)
     try:
-        await until_stopped(session, outlets)
+        await until_stopped(session)
     finally:
         if report:
             write_report(report, session.metrics.snapshot())
@@ -110,32 +108,31 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     return 0
 
 
-async def until_stopped(session: Session, outlets: Sequence[Watched]) -> None:
-    """Run the session; a signal, or the failure of the last sink, closes it in order."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, RuntimeError):      # Windows, or not the main thread
-            loop.add_signal_handler(number, stop.set)
-    waits = {asyncio.create_task(stop.wait()), asyncio.create_task(all_failed(outlets))}
-    work = asyncio.create_task(session.run())
-    try:
-        await asyncio.wait({work, *waits}, return_when=asyncio.FIRST_COMPLETED)
+async def until_stopped(session: Session) -> None:
+    """Run the session to its end; SIGINT and SIGTERM close it in order."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    with handled(loop, stop):
+        work, stopped = asyncio.create_task(session.run()), asyncio.create_task(stop.wait())
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
         if not work.done():
             await session.close()
         await work
+
+
+@contextlib.contextmanager
+def handled(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[None]:
+    """Signals set `stop`. Where a loop cannot have handlers (Windows, other threads) Ctrl-C stays an exception."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    with contextlib.suppress(NotImplementedError, RuntimeError):
+        for number in signals:
+            loop.add_signal_handler(number, stop.set)
+    try:
+        yield
     finally:
-        for task in waits:
-            task.cancel()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError, RuntimeError):
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            for number in signals:
                 loop.remove_signal_handler(number)
-
-
-async def all_failed(outlets: Sequence[Watched]) -> None:
-    """Returns when no sink is left."""
-    for outlet in outlets:
-        await outlet.failed.wait()
 
 
 def first_of(errors: Sequence[Exception]) -> Exception:

@@ -173,8 +173,6 @@ class Microphone:
 
     def _chunk(self, samples: NDArray[np.float32], captured_ns: int) -> AudioChunk:
         start, self._start = self._start, self._start + len(samples)
-        if observe := getattr(self._clock, "observe", None):
-            observe(self._start)
         return AudioChunk(samples, SAMPLE_RATE, start, self._origin + ticks_from_samples(start), captured_ns)
 
     async def _reopen(self) -> None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from limner.engine.clock import TICKS_PER_MS, DeviceClock, ManualClock
+from limner.engine.clock import TICKS_PER_MS, ManualClock
 from limner.engine.errors import DeviceError, MissingPackage
 from limner.streams.sources.microphone import QUEUE, Microphone, portaudio
 
@@ -177,24 +177,6 @@ async def test_two_channels_only_are_mixed_down():
         await clock.settle()
         task.cancel()
     assert audio.opened[0].channels == 2 and abs(ear.chunks[0].samples[80] - 0.5) < 0.01
-
-
-async def test_the_clock_is_told_what_was_captured():
-    class Watch(ManualClock):
-        seen = 0
-
-        def observe(self, samples):
-            self.seen = samples
-
-    assert hasattr(DeviceClock, "observe")
-    clock, audio = Watch(), PaperAudio()
-    async with Microphone(clock=clock, backend=audio) as mic:
-        ear = Ear(mic, clock)
-        task = asyncio.create_task(ear.listen())
-        await clock.settle()
-        await ear.speak(audio, 3)
-        task.cancel()
-    assert clock.seen == 480
 
 
 @pytest.mark.parametrize("name, found", [("1", "Studio mic"), ("studio", "Studio mic"), (None, "Studio mic")])
