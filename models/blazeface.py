@@ -18,7 +18,8 @@ from .tflite import network
 MIN_SCORE = 0.5                      # photographs; paintings and drawings come down to about 0.3
 _TILE_SIDES = (0.6, 0.36)            # of the longer side
 _TURNS = (0, 90, 270, 180, 30, 330)  # degrees, tried in this order
-_SAME_FACE = 0.3                     # intersection over union above which two boxes are one face
+_SURE = 0.75                         # score that ends the search; a face upside down can reach 0.6
+_SAME_FACE = 0.3                     # shared part of the smaller box above which two boxes are one face
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +53,23 @@ def detect(image: NDArray[np.uint8], min_score: float = MIN_SCORE) -> list[Detec
     """Faces in u8 RGB [H, W, 3], left to right; an empty list when there are none.
 
     A face found at a large scale ends the search, so small background faces beside a portrait's sitter are not sought.
+    The picture is turned while nothing sure is found, and the turn with the surest face counts.
     """
+    best: list[Detection] = []
     for turn in _TURNS:
         turned, back = _turn(image, turn)
         found = _merge(_whole(turned, min_score))
         if not found and turn == 0:
             found = _merge(_tiles(turned, min_score))
-        if found:
-            faces = [_map(face, back) for face in found]
-            return sorted(faces, key=lambda face: float(face.box[0]))
-    return []
+        if _surest(found) > _surest(best):
+            best = [_map(face, back) for face in found]
+        if _surest(best) >= _SURE:
+            break
+    return sorted(best, key=lambda face: float(face.box[0]))
+
+
+def _surest(faces: list[Detection]) -> float:
+    return max((face.score for face in faces), default=0.0)
 
 
 def _whole(image: NDArray[np.uint8], min_score: float) -> list[Detection]:

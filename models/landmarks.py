@@ -15,7 +15,7 @@ from .blazeface import Detection
 from .tflite import network
 
 POINTS = 478                         # 468 mesh, then 5 per iris: right 468-472, left 473-477 (the person's own sides)
-MIN_PRESENCE = 0.5                   # the mesh network's own opinion whether its crop shows a face
+MIN_PRESENCE = 0.8                   # the mesh network's own opinion whether its crop shows a face
 RIGHT_EYE, LEFT_EYE = (33, 133), (362, 263)              # corner points, in the order they lie in the picture
 # The 16 lid points in the iris network's order (lower lid from corner to corner, then upper lid).
 _RIGHT_LIDS = (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173)
