@@ -1,6 +1,7 @@
 """Run one TensorFlow Lite network on one thread, without TensorFlow."""
 
 from functools import cache
+from threading import Lock
 
 import numpy as np
 from limner.engine.errors import MissingPackage
@@ -10,7 +11,7 @@ from .modelfiles import require
 
 
 class Network:
-    """A loaded network with fixed shapes. Not to be shared between threads."""
+    """A loaded network with fixed shapes. Calls from several threads wait for each other."""
 
     def __init__(self, name: str) -> None:
         try:
@@ -20,6 +21,7 @@ class Network:
                                  "run 'pip install limner[rig]', or use a bundled avatar or an .avatar file") from None
         self._net = Interpreter(str(require(name)), num_threads=1)
         self._net.allocate_tensors()
+        self._lock = Lock()
         self._input = self._net.get_input_details()[0]
         self._outputs = {int(np.prod(d["shape"])): d["index"] for d in self._net.get_output_details()}
 
@@ -28,9 +30,10 @@ class Network:
 
         `image` is f32 [H, W, 3] of the network's own size and value range.
         """
-        self._net.set_tensor(self._input["index"], np.ascontiguousarray(image[None], dtype=np.float32))
-        self._net.invoke()
-        return {n: self._net.get_tensor(index).reshape(-1) for n, index in self._outputs.items()}
+        with self._lock:
+            self._net.set_tensor(self._input["index"], np.ascontiguousarray(image[None], dtype=np.float32))
+            self._net.invoke()
+            return {n: self._net.get_tensor(index).reshape(-1) for n, index in self._outputs.items()}
 
 
 @cache
