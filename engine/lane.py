@@ -12,7 +12,6 @@ class Lane(Protocol):
     """Runs one piece of work after another, each off the loop."""
 
     async def run(self, work: Callable[[], T]) -> T: ...
-    def close(self) -> None: ...
 
 
 class ThreadLane:

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from .clock import Clock
+from .clock import TICKS, Clock
 from .metrics import Metrics
 from .protocols import AVSink
 from .types import AudioChunk, Picture
@@ -66,6 +67,7 @@ class Outbox:
     """One sink and the task that feeds it. A sink that blocks loses pictures, one that fails is closed; alone."""
 
     SOUND = 50                       # chunks, one second
+    DRAIN = 2 * TICKS                # how long a sink may take over what it still has when it is closed
 
     def __init__(self, sink: AVSink, clock: Clock, metrics: Metrics) -> None:
         self.sink = sink
@@ -87,11 +89,11 @@ class Outbox:
         await self.sink.__aenter__()
         self._task = asyncio.create_task(self._feed(), name=f"outbox {self.name}")
 
-    async def close(self, patience: int) -> None:
-        """Wait up to `patience` ticks for what was handed over, then leave the sink."""
+    async def close(self) -> None:
+        """Wait for the sink to take what was handed over, `DRAIN` ticks at most, then leave it."""
         if self._task is None or self.error is not None:
             return
-        await self._drain(patience)
+        await self._drain()
         self._task.cancel()
         await asyncio.wait({self._task})
         await self._leave()
@@ -141,9 +143,9 @@ class Outbox:
             self._empty.set()
             await self._filled.wait()
 
-    async def _drain(self, patience: int) -> None:
+    async def _drain(self) -> None:
         empty = asyncio.ensure_future(self._empty.wait())
-        limit = asyncio.ensure_future(self._clock.sleep_until(self._clock.now() + patience))
+        limit = asyncio.ensure_future(self._clock.sleep_until(self._clock.now() + self.DRAIN))
         await asyncio.wait({empty, limit}, return_when=asyncio.FIRST_COMPLETED)
         empty.cancel()
         limit.cancel()
@@ -153,3 +155,48 @@ class Outbox:
             await self.sink.__aexit__(None, None, None)
         except Exception as error:
             log.error("%s did not close cleanly: %s", self.name, error or type(error).__name__)
+
+
+class Outboxes:
+    """All sinks of a session."""
+
+    def __init__(self, sinks: Sequence[AVSink], clock: Clock, metrics: Metrics) -> None:
+        self._clock, self._metrics = clock, metrics
+        self._boxes = [Outbox(sink, clock, metrics) for sink in sinks]
+
+    async def open(self) -> None:
+        for box in self._boxes:
+            await box.open()
+
+    async def close(self) -> None:
+        for box in list(self._boxes):
+            await box.close()
+
+    async def attach(self, sink: AVSink) -> None:
+        box = Outbox(sink, self._clock, self._metrics)
+        await box.open()
+        self._boxes.append(box)
+
+    async def detach(self, sink: AVSink) -> None:
+        for box in [each for each in self._boxes if each.sink is sink]:
+            self._boxes.remove(box)
+            await box.close()
+
+    def show(self, picture: Picture) -> None:
+        for box in self._usable():
+            box.show(picture)
+
+    def play(self, chunk: AudioChunk) -> None:
+        for box in self._usable():
+            box.play(chunk)
+
+    def purge(self) -> None:
+        for box in self._boxes:
+            box.purge()
+
+    def _usable(self) -> list[Outbox]:
+        """Raises the last sink's error when every one has failed."""
+        usable = [box for box in self._boxes if box.error is None]
+        if self._boxes and not usable:
+            raise self._boxes[-1].error
+        return usable

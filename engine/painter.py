@@ -121,22 +121,15 @@ class Painter:
             frames = [*self._push(stage, frames), *stage.flush()]
         return [self._finish(frame) for frame in frames]
 
-    def warm_up(self) -> int:
-        """Draw silence once for what is slow the first time and once for the cost of a draw; then be as new.
-
-        Returns the nanoseconds the second draw took.
-        """
+    def warm_up(self) -> None:
+        """Draw silence once, for whatever is slow the first time, and be as new."""
         needed = self._extractor.lookahead + (self._animator.window[1] + 2) * self._extractor.step
         silence = np.zeros(samples_from_ticks(needed) + 1, np.float32)
         self.hear(AudioChunk(silence, SAMPLE_RATE, 0, 0, 0))
         if self._ring.covered is None:
             raise ContractError(f"extractor gave no row for {len(silence)} samples; it declares fewer are enough")
         self.paint(0)
-        began = self._now_ns()
-        self.paint(self._duration * self.stride)
-        cost = self._now_ns() - began
         self.reset()
-        return cost
 
     def reset(self) -> None:
         """Be as new."""

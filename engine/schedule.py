@@ -112,13 +112,21 @@ class Governor:
         """Drawn frames are so many periods apart."""
         return 2 if self.step is Step.HALF else 1
 
+    def begin(self, cost: int) -> None:
+        """Start at the step that suits a first draw of `cost` ticks."""
+        while cost > self.SLOW * self._time and self._at + 1 < len(self._ladder):
+            self._move(+1)
+
+    @property
+    def _time(self) -> int:
+        return self._period * (2 if self.step >= Step.HALF else 1)
+
     def drew(self, cost: int, now: int) -> None:
         """A draw with its stages took `cost` ticks and ended at `now`."""
         self._typical = (3 * self._typical + cost) // 4 if self._typical else cost
         if self._left is not None:
             self._restoring, self._left = max(0.0, self._left / max(1, cost) - 1), None
-        time = self._period * (2 if self.step >= Step.HALF else 1)
-        self._slow = self._slow + 1 if cost > self.SLOW * time else 0
+        self._slow = self._slow + 1 if cost > self.SLOW * self._time else 0
         if self._slow >= self.PATIENCE and self._at + 1 < len(self._ladder):
             self._climb(now)
         elif self._at and self._cost_below(cost) < self.ROOMY * self._time_below():
@@ -173,6 +181,7 @@ class Schedule:
         self._metrics = metrics
         self._next = 0
         self.cost = 0                        # ticks a draw takes of late
+        self.spare: int | None = None        # ticks live sound comes before it must; None when sound is there at will
 
     @property
     def _spacing(self) -> int:
@@ -184,8 +193,7 @@ class Schedule:
 
     def plan(self, position: int) -> Plan:
         """The first instant not yet drawn that can still be ready about when it is due; those before are skipped."""
-        slack = self.timing.duration // 2 + max(0, self.cost - self.timing.budget)
-        reachable = self.slot(position + self.cost - slack)
+        reachable = self.slot(position + self.cost - self.timing.duration // 2 - self._unavoidable())
         if reachable > self._next:
             self._metrics.count("skipped_pictures", (reachable - self._next) // self.timing.duration)
             self._next = reachable
@@ -193,11 +201,36 @@ class Schedule:
         lead = max(self.timing.budget, self.cost * 5 // 4) + self.timing.held_back + blending
         return Plan(self._next, self._next - lead)
 
+    def _unavoidable(self) -> int:
+        """By how much live pictures are late because their sound cannot be had any earlier."""
+        return 0 if self.spare is None else max(0, self.cost - self.timing.budget - self.spare - self.sacrifice)
+
+    @property
+    def sacrifice(self) -> int:
+        """Look-ahead of live sound given up, in ticks: only what a draw takes beyond all the room under the cap."""
+        if self.spare is None:
+            return 0
+        return max(0, min(self.timing.lookahead, self.cost - self.timing.budget - self._usable_room))
+
+    @property
+    def staleness(self) -> int:
+        """How long after its slot a picture may still be shown without passing the cap."""
+        return max(0, self.timing.room - (self.spare or 0))
+
+    @property
+    def _usable_room(self) -> int:
+        return self.timing.room - self.timing.duration // 2
+
     def drew(self, plan: Plan, cost: int, now: int) -> None:
         """`plan` was carried out in `cost` ticks, at clock time `now`."""
         self.estimate(cost)
         self.governor.drew(cost, now)
         self._next = plan.pts + self._spacing
+
+    def begin(self, cost: int) -> None:
+        """What the first draw took, before anything is due."""
+        self.cost = cost
+        self.governor.begin(cost)
 
     def estimate(self, cost: int) -> None:
         """Follow the cost of a draw, quickly up and slowly down."""
@@ -220,4 +253,4 @@ class Schedule:
         extra = self.cost - self.timing.budget - self.timing.pacing
         if extra <= 0 and not blending:
             return 0
-        return max(0, min(self.timing.room, extra + blending))
+        return max(0, min(self._usable_room, extra + blending))

@@ -32,8 +32,9 @@ from .config import Settings
 from .errors import ContractError, UsageError
 from .lane import Lane, ThreadLane
 from .metrics import Metrics
-from .outbox import Outbox
+from .outbox import Outboxes
 from .painter import Painter
+from .picturebuffer import PictureBuffer
 from .protocols import Animator, AudioSource, AVSink, FeatureExtractor, FrameStage
 from .pulse import Pulse
 from .schedule import SOUND, Governor, Plan, Schedule, Step, Timing
@@ -43,7 +44,6 @@ from .types import AudioChunk, Expression, Frame, Picture
 from .utterance import Utterance
 
 CHUNK = samples_from_ticks(SOUND)            # samples per chunk handed over
-AHEAD = 30 * SAMPLE_RATE                     # samples of speech held before whoever feeds it has to wait
 log = logging.getLogger("limner")
 
 
@@ -91,7 +91,8 @@ class Session:
         self._schedule = Schedule(self._timing, governor, stride, self.metrics)
         self._track = Soundtrack(self._timing, self.metrics)
         self._lane = lane if hasattr(lane, "run") else ThreadLane(lane)
-        self._outboxes = [Outbox(sink, clock, self.metrics) for sink in sinks]
+        self._owns_lane = lane is None
+        self._outboxes = Outboxes(sinks, clock, self.metrics)
         self._pulse = Pulse(clock)
         self._origin: int | None = None          # clock ticks at which pts 0 is handed over
         self._fed = 0                            # samples the painter has heard
@@ -99,8 +100,7 @@ class Session:
         self._busy = False                       # a picture is being drawn
         self._starved = False                    # sound is being waited for
         self._keep_before = 0                    # pictures of older generations stand only before this pts
-        self._ready: dict[int, Picture] = {}
-        self._last: Picture | None = None
+        self._pictures = PictureBuffer(self.metrics)
         self._slot = 0                           # pts of the next picture to hand over
         self._played = 0                         # samples handed over
         self._over = asyncio.Event()
@@ -164,8 +164,7 @@ class Session:
         position = self._position()
         redraw = self._schedule.redraw(position, self._busy)
         self._cut(self._played, redraw, keep_before=min(redraw, self._schedule.slot(position) + self._timing.duration))
-        for outbox in self._outboxes:
-            outbox.purge()
+        self._outboxes.purge()
 
     def express(self, expression: Expression | None) -> None:
         """Add `expression` to everything drawn from now on, until replaced; None takes it away.
@@ -178,15 +177,11 @@ class Session:
 
     async def attach(self, sink: AVSink) -> None:
         """Open one more sink and deliver to it from now on."""
-        outbox = Outbox(sink, self._clock, self.metrics)
-        await outbox.open()
-        self._outboxes.append(outbox)
+        await self._outboxes.attach(sink)
 
     async def detach(self, sink: AVSink) -> None:
         """Deliver what `sink` still has coming and close it; nothing happens when it is not attached."""
-        for outbox in [each for each in self._outboxes if each.sink is sink]:
-            self._outboxes.remove(outbox)
-            await outbox.close(self._timing.cap)
+        await self._outboxes.detach(sink)
 
     async def close(self) -> None:
         """End the session; returns when every sink is closed. What was being said is interrupted."""
@@ -212,34 +207,33 @@ class Session:
         finally:
             self._over.set()
             self._track.silence_speech()
-            self._lane.close()
+            if self._owns_lane:
+                self._lane.close()
             self._ended.set()
 
     async def _open(self, stack: AsyncExitStack) -> None:
-        for outbox in self._outboxes:
-            await outbox.open()
-        stack.push_async_callback(self._close_outboxes)
-        if self._source is not None:
+        stack.push_async_callback(self._outboxes.close)
+        await self._outboxes.open()
+        await self._lane.run(self._painter.warm_up)      # compiles, allocates, fills caches
+        began = self._clock.now()
+        await self._lane.run(self._painter.warm_up)
+        self._schedule.begin(self._clock.now() - began)
+        self._keep_pace()
+        if self._source is not None:     # last, so that no sound piles up meanwhile
             await stack.enter_async_context(self._source)
-        cost_ns = await self._lane.run(self._painter.warm_up)
-        self._schedule.estimate(cost_ns * TICKS_PER_MS // 1_000_000)
 
     async def _run_in(self, tasks: asyncio.TaskGroup) -> None:
         running = [tasks.create_task(self._hear())]
         if self._source is not None and not self._source.live:
             while self._track.next_up is None:
                 await self._pulse.until()
-        self._origin = self._clock.now()
+        self._origin = self._clock.now() + self._schedule.cost * 5 // 4      # the first picture is drawn by then
         if self._track.next_up:
             self._track.begin()
         running += [tasks.create_task(part()) for part in (self._draw, self._show, self._play)]
         await self._over.wait()
         for task in [*running, *self._readers.values()]:
             task.cancel()
-
-    async def _close_outboxes(self) -> None:
-        for outbox in list(self._outboxes):
-            await outbox.close(self._timing.cap)
 
     def _position(self) -> int:
         return self._clock.now() - self._origin
@@ -266,30 +260,17 @@ class Session:
         else:
             utterance = Utterance()
             self._track.queue(utterance)
-            await self._fill(utterance, aiter(self._source))
+            await utterance.fill(aiter(self._source), self._begin_speech, self._pulse)
             if await utterance.done == "interrupted":
                 await self._clock.sleep_until(self._clock.now() + self._timing.cap)
         self._over.set()
 
     async def _read(self, utterance: Utterance, speech: AsyncIterator[AudioChunk]) -> None:
         try:
-            await self._fill(utterance, speech)
+            await utterance.fill(speech, self._begin_speech, self._pulse)
         except Exception as error:
             log.error("speech ended early: %s", error or type(error).__name__)
             utterance.complete = True
-
-    async def _fill(self, utterance: Utterance, speech: AsyncIterator[AudioChunk]) -> None:
-        async for chunk in speech:
-            utterance.feed(checked(chunk))
-            self._begin_speech()
-            self._pulse.fire()
-            while utterance.held > AHEAD:
-                await self._pulse.until()
-            if utterance.state == "interrupted":
-                return
-        utterance.complete = True
-        self._begin_speech()
-        self._pulse.fire()
 
     def _begin_speech(self) -> None:
         """Start the next utterance at the first picture not yet handed over, whatever was due there."""
@@ -306,7 +287,7 @@ class Session:
         self._track.cut(sample)
         self._fed, self._restart = sample, ticks_from_samples(sample)
         self._keep_before = keep_before
-        self._ready = {pts: picture for pts, picture in self._ready.items() if pts < keep_before}
+        self._pictures.drop_from(keep_before)
         self._schedule.restart(redraw)
         self._pulse.fire()
 
@@ -325,7 +306,8 @@ class Session:
             await self._pulse.until(self._origin + plan.start)
             if generation != self.generation:
                 return False
-        needed = samples_from_ticks(plan.pts + self._timing.lookahead) + 1
+        first = self._timing.lookahead       # without it there would be no row at all
+        needed = samples_from_ticks(max(first, plan.pts + self._timing.lookahead - self._schedule.sacrifice)) + 1
         return await self._sound(needed, plan.pts - self._timing.lead)
 
     async def _sound(self, upto: int, due: int) -> bool:
@@ -364,7 +346,7 @@ class Session:
         else:
             self._schedule.estimate(cost)
             pictures = [picture for picture in pictures if picture.pts < self._keep_before]
-        self._ready |= {picture.pts: picture for picture in pictures}
+        self._pictures.add(pictures)
         self._keep_pace()
         self._pulse.fire()
 
@@ -402,6 +384,8 @@ class Session:
 
     def _keep_pace(self) -> None:
         """Where drawing takes longer than declared, lengthen a pause so that live pictures are in time again."""
+        spare = self._track.spare
+        self._schedule.spare = None if spare is None else ticks_from_samples(spare)
         self._track.wanted = samples_from_ticks(self._schedule.wanted_slack())
         if short := self._track.shortfall:
             self._hold(ticks_from_samples(short))
@@ -409,46 +393,36 @@ class Session:
     # Deliver
 
     async def _show(self) -> None:
+        duration = self._timing.duration
         while True:
             slot = self._slot
             await self._due(slot)
             await self._awaited(slot)
-            if picture := self._pick(slot):
-                self._hand_over(picture)
-            self._slot = max(slot + self._timing.duration, self._schedule.slot(self._position() - self._timing.duration))
+            picture, drawn_for = self._pictures.take(slot, self.generation, slot - self._schedule.staleness)
+            if picture is not None:
+                self._account(picture, drawn_for)
+                self._outboxes.show(picture)
+            self._slot = max(slot + duration, self._schedule.slot(self._position() - duration))
             self._seen()
 
     async def _awaited(self, slot: int) -> None:
         """Give a picture that is being drawn half a duration's grace, and one whose sound is late all the room."""
-        while not any(pts <= slot for pts in self._ready):
+        while not self._pictures.has(slot):
+            if self._pictures.last is None and not len(self._pictures):
+                await self._pulse.until()
+                continue
             grace = self._timing.room if self._starved else self._timing.duration // 2
             until = self._origin + slot + grace
-            if self._last is not None and (not (self._busy or self._starved) or self._clock.now() >= until):
+            if not (self._busy or self._starved) or self._clock.now() >= until:
                 return
-            await self._pulse.until(None if self._last is None else until)
+            await self._pulse.until(until)
 
-    def _pick(self, slot: int) -> Picture | None:
-        """The newest picture ready for `slot`, else the last one again; None before there was any."""
-        ready = sorted(pts for pts in self._ready if pts <= slot)
-        if not ready:
-            self.metrics.count("repeated_pictures")
-            return self._last and dataclasses.replace(
-                self._last, pts=slot, drawn="repeat", generation=self.generation
-            )
-        self.metrics.count("outdated_pictures", len(ready) - 1)
-        picture = [self._ready.pop(pts) for pts in ready][-1]
-        captured = self._track.captured_at(samples_from_ticks(picture.pts))
-        if captured is not None:
-            self.metrics.time("total", self._clock.now_ns() - captured)
-        return dataclasses.replace(picture, pts=slot)
-
-    def _hand_over(self, picture: Picture) -> None:
-        self._last = picture
-        self.metrics.count("pictures")
+    def _account(self, picture: Picture, drawn_for: int) -> None:
         self.metrics.count(f"pictures_{picture.drawn}")
         self.metrics.time("late", (self._position() - picture.pts) * 1_000_000 // TICKS_PER_MS)
-        for outbox in self._open_outboxes():
-            outbox.show(picture)
+        captured = self._track.captured_at(samples_from_ticks(drawn_for))
+        if captured is not None and picture.drawn != "repeat":
+            self.metrics.time("total", self._clock.now_ns() - captured)
 
     async def _play(self) -> None:
         while True:
@@ -460,8 +434,7 @@ class Session:
             chunk = AudioChunk(
                 samples, SAMPLE_RATE, at, ticks_from_samples(at), self._track.captured_ns, self.generation
             )
-            for outbox in self._open_outboxes():
-                outbox.play(chunk)
+            self._outboxes.play(chunk)
             self._played += CHUNK
             self._seen()
 
@@ -471,13 +444,6 @@ class Session:
 
     def _seen(self) -> None:
         self._track.seen(min(self._played, samples_from_ticks(self._slot)))
-
-    def _open_outboxes(self) -> list[Outbox]:
-        """Raises the last sink's error when every one has failed."""
-        usable = [outbox for outbox in self._outboxes if outbox.error is None]
-        if self._outboxes and not usable:
-            raise self._outboxes[-1].error
-        return usable
 
 
 def _first(group: BaseExceptionGroup) -> BaseException:

@@ -168,6 +168,11 @@ class Soundtrack:
         missing = self.wanted - least
         return missing if missing > _TOLERANCE // 2 else 0
 
+    @property
+    def spare(self) -> int | None:
+        """Samples by which live sound has come early of late; None while sound is not live and there at will."""
+        return (self._slack.least or self._slack.newest or 0) if self.live else None
+
     def lengthened(self, by: int) -> None:
         """The clock was held back by `by`, so everything live comes earlier by as much."""
         self._slack.shift(by)
@@ -262,7 +267,7 @@ class Soundtrack:
 
     def _write(self, samples: NDArray[np.float32], captured_ns: int) -> None:
         if self._seam is not None and len(samples):
-            count = min(FADE, len(samples))
+            count = min(len(self._seam), len(samples))
             ramp = _RAMP[FADE - len(self._seam) :][:count]
             samples = samples.copy()
             samples[:count] = samples[:count] * (1 - ramp) + self._seam[:count] * ramp

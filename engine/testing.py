@@ -7,6 +7,7 @@ import asyncio
 import gc
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Self, TypeVar
 
 import numpy as np
@@ -147,7 +148,7 @@ class FakeAnimator:
         if self._lane is not None:
             self._lane.charge(self.cost)
         centre = self.window[0]
-        pixels = np.full((*self.size, 3), int(round(float(window.rows[centre].max()) * 255)), np.uint8)
+        pixels = np.full((*self.size, 3), round(float(window.rows[centre].max()) * 255), np.uint8)
         pixels[0, 0] = (255, 0, 0) if window.voiced[centre] else (0, 0, 255)
         self.drawn.append(window.pts)
         return Frame(pixels, window.pts, 0, window.captured_ns)
@@ -169,9 +170,6 @@ class InlineLane:
         if owed:
             await self._clock.sleep_until(self._clock.now() + owed)
         return result
-
-    def close(self) -> None:
-        return None
 
 
 class CollectSink:
@@ -314,7 +312,7 @@ def check_animator(
     _require(all(map(np.array_equal, first, _film(animator, moving))), "reset does not equal fresh: frames differ")
     animator.reset()
     resting = _film(animator, silent)
-    for k, (before, after) in enumerate(zip(resting, resting[1:], strict=False)):
+    for k, (before, after) in enumerate(pairwise(resting)):
         change = float(np.abs(after.astype(np.int16) - before).mean())
         _require(change <= still, f"frame {k + 1} of silence changes by {change:.1f} grey levels, {still} are allowed")
     _check_growth(lambda: _film(animator, silent[:10]), "animator", before=animator.reset)
@@ -343,7 +341,7 @@ def _stage_run(stage: FrameStage, inputs: Sequence[Frame]) -> list[Frame]:
         _require(len(out) >= least, f"{len(out)} frames after {k + 1} pushes; a delay of {stage.delay} promises {least}")
     out += [(each, np.array(each.pixels)) for each in stage.flush()]
     pts = [frame.pts for frame, _ in out]
-    _require(all(a < b for a, b in zip(pts, pts[1:], strict=False)), f"pts do not strictly increase: {pts}")
+    _require(all(a < b for a, b in pairwise(pts)), f"pts do not strictly increase: {pts}")
     asked = {frame.pts for frame in inputs}
     _require(asked <= set(pts), f"frames pushed at {sorted(asked - set(pts))} ticks never came out")
     for frame, pixels in out:

@@ -2,11 +2,18 @@
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .clock import SAMPLE_RATE
+from .pulse import Pulse
+from .sound import checked
+from .types import AudioChunk
+
+AHEAD = 30 * SAMPLE_RATE                         # samples held before whoever feeds has to wait
 State = Literal["waiting", "speaking", "finished", "interrupted"]
 
 
@@ -35,6 +42,20 @@ class Utterance:
             self._parts.append(samples)
             self.held += len(samples)
             self.starving = False
+
+    async def fill(self, speech: AsyncIterator[AudioChunk], begin: Callable[[], None], pulse: Pulse) -> None:
+        """Feed all `speech` yields, holding little more than `AHEAD`; after each chunk `begin` is called."""
+        async for chunk in speech:
+            if self.state in ("finished", "interrupted"):
+                return
+            self.feed(checked(chunk))
+            begin()
+            pulse.fire()
+            while self.held > AHEAD:
+                await pulse.until()
+        self.complete = True
+        begin()
+        pulse.fire()
 
     def take(self, count: int) -> NDArray[np.float32]:
         """Up to `count` samples, fewer when fewer are there."""
