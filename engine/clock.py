@@ -80,36 +80,50 @@ class MonotonicClock:
             await asyncio.sleep(wait / TICKS)
 
 
-class DeviceClock(MonotonicClock):
+class DeviceClock:
     """Follows a capture device whose crystal is not the machine's.
 
-    `observe()` is told how many samples have arrived; the rate ratio is estimated by a slow first-order loop, so a
-    microphone that runs 100 ppm fast does not pile up sound. Corrections are slewed: `now()` never jumps or runs back.
+    `observe()` is told how many samples have arrived; a slow first-order loop follows their pace, so that a microphone
+    that runs 100 ppm fast does not pile up sound. Corrections are slewed: `now()` never jumps or runs back. An offset
+    beyond `JUMP` is no drift but lost sound or a stall; the clock then goes on from there at its own pace.
     """
 
     GAIN = 0.02          # of the offset, per observation: about 1 s to settle with 20 ms blocks
     MAX_SLEW = 0.005     # 5 ms per second, inaudible and invisible
+    JUMP = TICKS // 10
 
-    def __init__(self, rate: int = SAMPLE_RATE) -> None:
-        super().__init__()
+    def __init__(self, base: Clock | None = None, rate: int = SAMPLE_RATE) -> None:
+        self._base = base or MonotonicClock()
         self._rate = rate
-        self._shift = 0.0            # ticks added to the monotonic reading
-        self._seen: int | None = None
+        self._shift = 0.0                    # ticks added to the base's reading
+        self._seen: int | None = None        # base time of the newest observation
+        self._anchor = 0.0                   # what the device's count is ahead of the base by, at no drift
         self._last = 0
 
     def now(self) -> int:
-        self._last = max(self._last, super().now() + round(self._shift))
+        self._last = max(self._last, self._base.now() + round(self._shift))
         return self._last
+
+    def now_ns(self) -> int:
+        return self._base.now_ns()
+
+    async def sleep_until(self, ticks: int) -> None:
+        await self._base.sleep_until(self._base.now() + max(0, ticks - self.now()))
+        while self.now() < ticks:            # the device may have slowed meanwhile
+            await self._base.sleep_until(self._base.now() + ticks - self.now())
 
     def observe(self, samples: int) -> None:
         """`samples` have been captured in all, the newest just now."""
-        base = super().now()
-        heard = ticks_from_samples(samples, self._rate)
+        base = self._base.now()
+        ahead = ticks_from_samples(samples, self._rate) - base
         if self._seen is None:
-            self._seen, self._anchor = base, heard - base
+            self._seen, self._anchor = base, ahead
             return
         elapsed, self._seen = base - self._seen, base
-        error = (heard - base) - self._anchor - self._shift
+        error = ahead - self._anchor - self._shift
+        if abs(error) > self.JUMP:
+            self._anchor += error
+            return
         limit = self.MAX_SLEW * elapsed
         self._shift += max(-limit, min(limit, self.GAIN * error))
 

@@ -250,11 +250,9 @@ class Session:
         if self._source is None:
             return
         if self._source.live:
-            heard = 0
             async for chunk in self._source:
-                heard += len(chunk.samples)
                 if isinstance(self._clock, DeviceClock):
-                    self._clock.observe(heard)
+                    self._clock.observe(chunk.start + len(chunk.samples))
                 self.push(chunk)
             await self._clock.sleep_until(self._clock.now() + self._timing.latency + SOUND)
         else:

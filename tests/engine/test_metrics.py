@@ -1,0 +1,59 @@
+"""Counters and histograms are numbers and stay right."""
+
+import json
+
+import numpy as np
+import pytest
+
+from limner.engine.metrics import HOPS, Histogram, Metrics
+
+
+@pytest.mark.parametrize("q", [0.05, 0.5, 0.95, 0.99])
+def test_quantiles_are_right_to_half_a_bucket(q):
+    values = np.random.default_rng(0).lognormal(17, 1.0, 20_000).astype(int)       # around 24 ms
+    histogram = Histogram()
+    for value in values:
+        histogram.add(int(value))
+    assert histogram.quantile(q) == pytest.approx(np.quantile(values, q) / 1e6, rel=0.015)      # half of 2.2 per cent
+
+
+def test_snapshot_of_a_histogram():
+    histogram = Histogram()
+    for ms in (1, 2, 3):
+        histogram.add(ms * 1_000_000)
+    snapshot = histogram.snapshot()
+    assert snapshot["count"] == 3
+    assert snapshot["mean"] == 2
+    assert snapshot["max"] == 3
+    assert snapshot["p95"] <= snapshot["max"]
+
+
+def test_an_empty_histogram_is_zero():
+    assert set(Histogram().snapshot().values()) == {0}
+
+
+def test_extremes_fit():
+    histogram = Histogram()
+    for ns in (-5, 0, 1, 10**15):
+        histogram.add(ns)
+    assert histogram.count == 4
+    assert histogram.max_ns == 10**15
+
+
+def test_snapshot_is_flat_numbers_that_json_takes():
+    metrics = Metrics()
+    metrics.count("pictures", 3)
+    metrics.count("pictures")
+    metrics.gauge("governor_step", 2)
+    metrics.time("draw", 5_000_000)
+    snapshot = metrics.snapshot()
+    assert snapshot["pictures"] == 4
+    assert snapshot["governor_step"] == 2
+    assert snapshot["draw_ms_max"] == 5
+    assert {f"{hop}_ms_p95" for hop in HOPS} <= set(snapshot)
+    assert all(isinstance(value, int | float) for value in json.loads(json.dumps(snapshot)).values())
+
+
+def test_an_unknown_hop_is_a_mistake():
+    with pytest.raises(KeyError):
+        Metrics().time("lunch", 1)
