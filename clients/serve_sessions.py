@@ -44,15 +44,22 @@ class Live:
     request: SessionRequest
     session: Session
     sink: WebRTCSink
+    on_failure: Callable[[Exception], Awaitable[None]]
     peers: dict[str, Peer] = field(default_factory=dict)
     tasks: set[asyncio.Task] = field(default_factory=set)
     utterances: int = 0
 
     def start(self, work: Coroutine) -> None:
-        """Run `work` for as long as the session lives."""
-        task = asyncio.get_running_loop().create_task(work)
+        """Run `work` for as long as the session lives; if it fails, so does the session."""
+        task = asyncio.get_running_loop().create_task(self._care(work))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    async def _care(self, work: Coroutine) -> None:
+        try:
+            await work
+        except Exception as error:                # whatever broke, it must not reach the other sessions
+            await self.on_failure(error)
 
     def tell(self, message: dict) -> None:
         """Send to every page that watches."""
@@ -92,7 +99,7 @@ class Sessions:
         try:
             sink = WebRTCSink((size, size), fps)
             request = SessionRequest(avatar, fps, size, (sink,))
-            live = Live(secrets.token_urlsafe(9), request, await self._factory(request), sink)
+            live = Live(secrets.token_urlsafe(9), request, await self._factory(request), sink, lambda error: self._fail(live, error))
         finally:
             self._opening -= 1
         self._live[live.id] = live
@@ -144,12 +151,13 @@ class Sessions:
         await asyncio.gather(*(self.close(live) for live in self), return_exceptions=True)
 
     async def _run(self, live: Live) -> None:
-        try:
-            await live.session.run()
-        except Exception as error:                # whatever broke, it must not reach the other sessions
-            self.failed += 1
-            log.exception("session failed", extra={"fields": {"session": live.id}})
-            live.tell({"error": f"the session failed ({type(error).__name__}); connect again"})
+        await live.session.run()
+        await self.close(live)
+
+    async def _fail(self, live: Live, error: Exception) -> None:
+        self.failed += 1
+        log.error("session failed", exc_info=error, extra={"fields": {"session": live.id}})
+        live.tell({"error": f"the session failed ({type(error).__name__}); connect again"})
         await self.close(live)
 
     async def _listen(self, live: Live, peer: Peer) -> None:

@@ -21,7 +21,7 @@ from aiortc.sdp import SessionDescription, candidate_from_sdp
 from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.errors import TooLarge, UsageError
 
-from .rtc import VoiceTap, accept_rsa_peers, hear_feedback, offer_loopback, report_media_time
+from .rtc import VoiceTap, accept_rsa_peers, hear_feedback, notice_the_gone, offer_loopback, report_media_time
 from .sinks.webrtc import Viewer
 from .sources.webrtc import WebRTCMicrophone
 
@@ -42,6 +42,7 @@ class Peer:
                  ice_servers: tuple[str, ...] = (), on_message: Callable[[dict], None] | None = None) -> None:
         accept_rsa_peers()
         offer_loopback()
+        notice_the_gone()
         self.viewer = viewer
         self.microphone = WebRTCMicrophone(clock) if hears else None
         self.hears = False                        # True once the peer has offered a microphone
@@ -72,10 +73,9 @@ class Peer:
         except UsageError:
             await self.close()
             raise
-        except Exception as error:                # aiortc's parser raises whatever the malformed line leads to
+        except Exception as error:                # as in `check_offer`: codecs, ICE and DTLS lines are read here
             await self.close()
-            raise UsageError(f"the SDP offer cannot be used ({str(error) or type(error).__name__}); expected a WebRTC "
-                             "offer with H.264 or VP8 video and Opus audio") from error
+            raise _unusable(error) from error
         self._guard = asyncio.create_task(self._give_up_unless_connected())
         return self._pc.localDescription.sdp
 
@@ -177,12 +177,20 @@ def check_offer(offer: str, *, sees: bool) -> set[str]:
     if not offer.startswith("v=0"):
         raise UsageError("the body is not SDP (it does not begin with v=0); send the offer of a WebRTC peer connection "
                          "as application/sdp")
-    kinds = {media.kind for media in SessionDescription.parse(offer).media}
+    try:
+        kinds = {media.kind for media in SessionDescription.parse(offer).media}
+    except Exception as error:                    # aiortc's parser raises whatever the malformed line leads to
+        raise _unusable(error) from error
     if sees and "video" not in kinds:
         raise UsageError("the SDP offer has no video section; offer to receive video")
     if not sees and "audio" not in kinds:
         raise UsageError("the SDP offer has no audio section; offer to send a microphone")
     return kinds
+
+
+def _unusable(error: Exception) -> UsageError:
+    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    return UsageError(f"the SDP offer cannot be used ({reason}); expected a WebRTC offer with H.264 or VP8 video and Opus audio")
 
 
 def parse_fragment(fragment: str) -> list[tuple[str | None, str]]:

@@ -6,10 +6,13 @@ const whole = (value) => (value == null ? "–" : String(Math.round(value)));
 /** The stages of the way, from the engine's own figures and the browser's. Medians, in milliseconds. */
 export function stages(engine, stream) {
   const at = (hop) => engine[`${hop}_ms_p50`] ?? null;
+  const hear = sum(at("hear"), at("features"));
+  const draw = sum(at("draw"), at("stages"), at("colour"));
+  const total = at("total");
   return [
-    ["Hear and wait", sum(at("hear"), at("wait"), at("features"))],
-    ["Draw", sum(at("draw"), at("stages"), at("colour"))],
-    ["Hand over", at("outbox")],
+    ["Hear", hear],
+    ["Look ahead", total == null ? null : Math.max(0, total - hear - draw)],
+    ["Draw", draw],
     ["Network", stream?.rtt == null ? null : stream.rtt / 2],
     ["Jitter buffer", stream?.videoBuffer ?? null],
     ["Decode", stream?.decode ?? null],

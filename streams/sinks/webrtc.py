@@ -21,7 +21,7 @@ class Viewer:
         self.bitrate: int | None = None           # bit/s, the peer's newest estimate (REMB), or None
         self.epoch = sink.epoch
         self._sink = sink
-        self.video = PacketTrack("video", VIDEO_QUEUE, on_start=self.want_key, on_drop=self._start_over)
+        self.video = PacketTrack("video", VIDEO_QUEUE, on_start=self.want_key, on_full=self._start_over)
         self.audio = PacketTrack("audio", AUDIO_QUEUE)
         self._waiting_for_key = True
 
