@@ -1,0 +1,64 @@
+"""Openings in the skin: the mouth and the eyes as pairs of smooth curves over picture columns.
+
+A curve is given at a few points from left to right; between them a cubic Hermite spline runs, so that an opening shows
+no corners however large it is drawn.
+"""
+
+import numpy as np
+from numba import njit
+
+SAMPLES = 2                  # per pixel and axis: what lies in an opening is drawn at twice the picture's resolution
+
+
+@njit(cache=True, nogil=True)
+def trace(points, start, heights, slopes):
+    """Sample a curve at columns: `points` f32 [n, 2] px, any order of x made rising; fills heights, slopes f32 [c].
+
+    Column i lies at x = start + (i + 0.5) / SAMPLES - 0.5, in pixel centres. Outside the curve heights are NaN.
+    """
+    n = points.shape[0]
+    k = 0
+    for i in range(heights.shape[0]):
+        x = start + (i + np.float32(0.5)) / SAMPLES - np.float32(0.5)
+        if x < points[0, 0] or x > points[n - 1, 0]:
+            heights[i] = np.nan
+            slopes[i] = 0
+            continue
+        while k < n - 2 and points[k + 1, 0] < x:
+            k += 1
+        x0, x1, y0, y1 = points[k, 0], points[k + 1, 0], points[k, 1], points[k + 1, 1]
+        h = max(x1 - x0, np.float32(1e-3))
+        m = (y1 - y0) / h
+        m0 = _tangent(points, k, m)
+        m1 = _tangent(points, k + 1, m)
+        t = (x - x0) / h
+        t2, t3 = t * t, t * t * t
+        heights[i] = (2 * t3 - 3 * t2 + 1) * y0 + (t3 - 2 * t2 + t) * h * m0 \
+            + (-2 * t3 + 3 * t2) * y1 + (t3 - t2) * h * m1
+        slopes[i] = m
+
+
+@njit(cache=True, nogil=True)
+def _tangent(points, k, fallback):
+    if k == 0 or k == points.shape[0] - 1:
+        return fallback
+    return (points[k + 1, 1] - points[k - 1, 1]) / max(points[k + 1, 0] - points[k - 1, 0], np.float32(1e-3))
+
+
+@njit(cache=True, nogil=True)
+def gather(px, loop, out):
+    """Curve `loop` of vertices `px` [V, 2] into out [n, 2], its x made strictly rising."""
+    for i in range(loop.shape[0]):
+        out[i, 0], out[i, 1] = px[loop[i], 0], px[loop[i], 1]
+        if i > 0 and out[i, 0] <= out[i - 1, 0]:
+            out[i, 0] = out[i - 1, 0] + np.float32(1e-3)
+
+
+@njit(cache=True, nogil=True)
+def coverage(y, top, bottom, slope_top, slope_bottom, soft):
+    """Share in [0, 1] of a sample at row `y` that lies between the curves, with edges `soft` px wide."""
+    above = (y - top) / np.sqrt(1 + slope_top * slope_top)
+    under = (bottom - y) / np.sqrt(1 + slope_bottom * slope_bottom)
+    a = min(max(above / soft + np.float32(0.5), np.float32(0)), np.float32(1))
+    b = min(max(under / soft + np.float32(0.5), np.float32(0)), np.float32(1))
+    return a * b

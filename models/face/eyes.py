@@ -1,0 +1,166 @@
+"""Eyeballs under the lids: a sclera with the iris painted away, and the iris, whole, as a disc that the gaze moves."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from limner.engine.types import ARKIT_INDEX
+from numba import njit
+from numpy.typing import NDArray
+
+from .aperture import SAMPLES, coverage, gather, trace
+from .deform import Posed, Rig
+from .layers import _spread
+from .mouth import _to_cm
+
+SWING = (0.52, 0.38)         # cm the iris travels at a look weight of 1 (about 26 and 19 degrees on a 12 mm eyeball)
+_NAMES = ("eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeLookDown", "eyeBlink")
+_INDEX = np.array([[ARKIT_INDEX[n + side] for n in _NAMES] for side in ("Right", "Left")])
+
+
+@dataclass(frozen=True, slots=True)
+class Eye:
+    """One eyeball (`side` 0: the person's right) and buffers. Patches are f32, with `corner` their upper left px."""
+
+    rig: Rig
+    side: int
+    corner: tuple[int, int]
+    sclera: NDArray[np.float32]              # [h, w, 3]
+    iris: NDArray[np.float32]                # [h, w, 4], colour premultiplied by opacity
+    depth: float                             # cm
+    to_rest: NDArray[np.float32]             # [2, 3] skull cm on the eye's plane -> portrait px
+    curves: tuple[NDArray[np.float32], NDArray[np.float32]]
+    columns: NDArray[np.float32]
+
+    def draw(self, posed: Posed, weights: NDArray[np.float32], out: NDArray[np.uint8]) -> None:
+        """Paint the eye's opening into the u8 RGB picture `out`."""
+        loops = self.rig.mesh.template.lids[self.side]
+        for curve, loop in zip(self.curves, loops, strict=True):
+            gather(posed.px, loop, curve)
+        start = int(np.floor(self.curves[0][0, 0]))
+        for curve, row in zip(self.curves, (0, 2), strict=True):
+            trace(curve, np.float32(start), self.columns[row], self.columns[row + 1])
+        inward, outward, up, down, blink = weights[_INDEX[self.side]]
+        scale = self.rig.mesh.fit.scale
+        across = (float(inward - outward) if self.side == 0 else float(outward - inward)) * SWING[0] * scale
+        upward = float(up - down) * SWING[1] * scale
+        back = _compose(self.to_rest, _to_cm(posed.head, self.depth))
+        back[:, 2] -= self.corner
+        _paint_eye(self.columns, start, back, self.sclera, self.iris, np.float32(across), np.float32(-upward),
+                   np.float32(min(1.0, blink + 0.5 * down)), np.float32(scale), out)
+
+
+def build_eye(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32], side: int) -> Eye:
+    """Take one eyeball from the portrait `image` u8 RGB and its landmarks [478, 3] px."""
+    mesh = rig.mesh
+    loops = mesh.template.lids[side]
+    centre = landmarks[468 + 5 * side, :2]
+    radius = float(np.linalg.norm(landmarks[469 + 5 * side:473 + 5 * side, :2] - centre, axis=1).mean())
+    points = mesh.rest[np.concatenate(loops)]
+    low = np.maximum(np.floor(points.min(0) - 2 * radius), 0).astype(int)
+    high = np.minimum(np.ceil(points.max(0) + 2 * radius), np.array(image.shape[1::-1])).astype(int)
+    patch = image[low[1]:high[1], low[0]:high[0]].astype(np.float32)
+    outline = np.concatenate([mesh.rest[loops[0]], mesh.rest[loops[1]][::-1]]) - low
+    sclera, iris = _separate(patch, outline, centre - low, radius)
+    depth = float(mesh.shape[np.concatenate(loops), 2].mean())
+    n = len(loops[0])
+    forward = mesh.fit.scale * mesh.fit.rotation
+    to_rest = np.concatenate([forward[:2, :2], (forward[:2, 2] * depth + mesh.fit.shift[:2])[:, None]], axis=1)
+    columns = np.zeros((4, int(1.2 * np.ptp(points[:, 0]) + 16) * SAMPLES), np.float32)
+    return Eye(rig, side, (int(low[0]), int(low[1])), sclera, iris, depth,
+               (to_rest * [[1], [-1]]).astype(np.float32), (np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32)),
+               columns)
+
+
+def _separate(patch: NDArray[np.float32], outline: NDArray[np.float32], centre: NDArray[np.float32],
+              radius: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Sclera [h, w, 3] without iris and iris [h, w, 4] without lids; together they are `patch` inside `outline`."""
+    h, w = patch.shape[:2]
+    shape = np.zeros((h, w), np.uint8)
+    cv2.fillPoly(shape, [np.rint(outline * 16).astype(np.int32)], 255, shift=4)
+    visible = shape > 0
+    inner = cv2.erode(shape, np.ones((3, 3), np.uint8)) > 0
+    yy, xx = np.mgrid[:h, :w].astype(np.float32)
+    away = np.hypot(xx - centre[0], yy - centre[1]) / radius
+    opacity = np.clip((1.10 - away) / 0.2, 0, 1)
+    opacity = opacity * opacity * (3 - 2 * opacity)
+    white = _spread(patch, inner & (away > 1.22), radius * 0.35) if (inner & (away > 1.22)).any() else patch
+    white = np.where((visible & (away > 1.10))[..., None], patch, white)
+    solved = (patch - (1 - opacity[..., None]) * white) / np.maximum(opacity, 0.2)[..., None]
+    seen = (inner & (away < 1.08)).astype(np.float32)
+    iris = _complete(np.clip(solved, 0, 255), seen, centre, away)
+    iris = np.where((visible & (away < 1.1))[..., None], np.clip(solved, 0, 255), iris)
+    return white.astype(np.float32), np.concatenate([iris * opacity[..., None], opacity[..., None]], 2).astype(np.float32)
+
+
+def _complete(disc: NDArray[np.float32], seen: NDArray[np.float32], centre: NDArray[np.float32],
+              away: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fill what the lids hide of an iris: from its mirror image below, else from its mean at that radius."""
+    h, w = seen.shape
+    flip = np.float32([[1, 0, 0], [0, -1, 2 * centre[1]]])
+    mirrored = cv2.warpAffine(disc, flip, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    mirror_seen = cv2.warpAffine(seen, flip, (w, h), flags=cv2.INTER_LINEAR)[..., None]
+    ring = np.clip((away * 12).astype(int), 0, 30)
+    total = np.bincount(ring.ravel(), seen.ravel(), 31)
+    mean = np.stack([np.bincount(ring.ravel(), (disc[..., k] * seen).ravel(), 31) for k in range(3)], 1)
+    known = np.flatnonzero(total > 0.5)
+    if known.size == 0:
+        return disc
+    mean = np.stack([np.interp(np.arange(31), known, mean[known, k] / total[known]) for k in range(3)], 1)[ring]
+    filled = mean + (mirrored - mean) * mirror_seen
+    return (filled + (disc - filled) * seen[..., None]).astype(np.float32)
+
+
+def _compose(outer: NDArray[np.float32], inner: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The affine [2, 3] that applies `inner`, then `outer`."""
+    out = outer[:, :2] @ inner
+    out[:, 2] += outer[:, 2]
+    return out.astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _read(patch, u, v, k):
+    h, w = patch.shape[0], patch.shape[1]
+    u, v = min(max(u, np.float32(0)), np.float32(w - 1.001)), min(max(v, np.float32(0)), np.float32(h - 1.001))
+    iu, iv = int(u), int(v)
+    fu, fv = u - iu, v - iv
+    return (patch[iv, iu, k] * (1 - fu) + patch[iv, iu + 1, k] * fu) * (1 - fv) \
+        + (patch[iv + 1, iu, k] * (1 - fu) + patch[iv + 1, iu + 1, k] * fu) * fv
+
+
+@njit(cache=True, nogil=True)
+def _paint_eye(columns, start, back, sclera, iris, across, upward, shut, scale, out):
+    height, width = out.shape[0], out.shape[1]
+    total = np.empty(3, np.float32)
+    inv = np.float32(1) / (SAMPLES * SAMPLES)
+    for i in range(columns.shape[1] // SAMPLES):
+        x = start + i
+        if x < 0 or x >= width:
+            continue
+        top, bottom = np.float32(1e9), np.float32(-1e9)
+        for s in range(SAMPLES):
+            c = i * SAMPLES + s
+            if columns[2, c] > columns[0, c]:
+                top, bottom = min(top, columns[0, c]), max(bottom, columns[2, c])
+        for y in range(max(int(top) - 1, 0), min(int(bottom) + 3, height)):
+            share = np.float32(0)
+            total[:] = 0
+            u = back[0, 0] * x + back[0, 1] * y + back[0, 2]
+            v = back[1, 0] * x + back[1, 1] * y + back[1, 2]
+            a_iris = _read(iris, u - across, v - upward, 3)
+            depth = np.float32(0)
+            for s in range(SAMPLES * SAMPLES):
+                c = i * SAMPLES + s // SAMPLES
+                yt, yb = columns[0, c], columns[2, c]
+                if not yb > yt:
+                    continue
+                sy = y + (s % SAMPLES + np.float32(0.5)) / SAMPLES - np.float32(0.5)
+                a = coverage(sy, yt, yb, columns[1, c], columns[3, c], np.float32(1))
+                share += a * min(np.float32(1), (yb - yt) * np.float32(0.6)) * inv
+                depth += max(sy - yt, np.float32(0)) * inv
+            if share <= 0:
+                continue
+            shadow = 1 - np.float32(0.45) * shut * np.exp(-depth / (np.float32(0.16) * scale))
+            for k in range(3):
+                value = _read(sclera, u, v, k) * (1 - a_iris) + _read(iris, u - across, v - upward, k)
+                out[y, x, k] = np.uint8(out[y, x, k] * (1 - share) + value * shadow * share + np.float32(0.5))

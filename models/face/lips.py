@@ -1,0 +1,106 @@
+"""How lips meet. The gap between paired points of the inner contours is commanded, never left to a sum of shapes.
+
+Shapes and jaw move the lips; then the gap of every pair is measured, reduced by `mouthClose` and by what an open
+portrait relaxes, held at or above zero, and the correction is shared between the lips and spread into the skin. Lips
+that meet do so on one curve, so no sliver of mouth is left and no lip crosses the other, whatever the expression.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from limner.engine.types import ARKIT_INDEX
+from numba import njit
+from numpy.typing import NDArray
+
+from .basis import basis
+from .fit import Mesh
+from .regions import LIP_LINE, Regions, smoothstep
+
+UPPER_SHARE = 0.32           # of a closing correction, the rest is the lower lip's
+MEETING = 0.18               # cm; below this gap the two contours slide onto one curve
+RELAXED_WIDTH = 0.57         # mouth width over eye distance above which a portrait counts as smiling
+
+
+@dataclass(frozen=True, slots=True)
+class LipRig:
+    """Pairs of inner contour vertices from the right corner to the left, and how far their motion spreads."""
+
+    upper: NDArray[np.int32]                 # [n] vertex ids, corners excluded
+    lower: NDArray[np.int32]                 # [n]
+    rest: NDArray[np.float32]                # [n] cm, the portrait's own gap
+    near: NDArray[np.int32]                  # [m] vertices that a correction moves
+    slot: NDArray[np.float32]                # [m] position along the pairs, 0 .. n - 1
+    pull: NDArray[np.float32]                # [m] share of the correction: positive up, negative down
+    ease: NDArray[np.float32]                # [V, 3] cm from a smiling to an easy mouth
+    smile: float                             # how much the portrait smiles, 0 .. 1
+
+    def gap(self, cm: NDArray[np.float32]) -> float:
+        """cm between the lips in the middle of the mouth."""
+        middle = len(self.upper) // 2
+        return float(cm[self.upper[middle], 1] - cm[self.lower[middle], 1])
+
+    def gaps(self, cm: NDArray[np.float32]) -> NDArray[np.float32]:
+        """cm [n] between the paired points."""
+        return cm[self.upper, 1] - cm[self.lower, 1]
+
+    def apply(self, shut: NDArray[np.float32], close: float, relax: float, cm: NDArray[np.float32]) -> None:
+        """Correct `cm` [V, 3] in place. `close` is the share of the jaw's opening that the lips take back, `shut` the
+        gaps [n] before the jaw opened.
+        """
+        _meet(self.upper, self.lower, self.rest, self.near, self.slot, self.pull, shut, close, relax, cm)
+
+
+def lip_rig(mesh: Mesh, field: Regions) -> LipRig:
+    """The lips of one person; `field` holds the regions of the template's vertices."""
+    template, shape = mesh.template, mesh.shape
+    upper, lower = template.inner_upper[1:-1], template.inner_lower[1:-1]
+    rest = shape[upper, 1] - shape[lower, 1]
+    x = template.vertices[:, 0]
+    place = np.interp(x, (template.vertices[upper, 0] + template.vertices[lower, 0]) / 2, np.arange(len(upper)))
+    up, down = _spread(field)
+    up[upper], down[upper], up[lower], down[lower] = 1, 0, 0, 1
+    pull = (UPPER_SHARE * up - (1 - UPPER_SHARE) * down).astype(np.float32)[mesh.anchor] * mesh.follow
+    near = np.flatnonzero(np.abs(pull) > 1e-4).astype(np.int32)
+    width = np.linalg.norm(shape[template.outer_upper[0]] - shape[template.outer_upper[-1]]) / mesh.eye_distance
+    smile = float(smoothstep(RELAXED_WIDTH, RELAXED_WIDTH + 0.14, width))
+    shapes = basis(template.vertices)
+    ease = -0.55 * smile * (shapes[ARKIT_INDEX["mouthSmileLeft"]] + shapes[ARKIT_INDEX["mouthSmileRight"]])
+    ease = (ease[mesh.anchor] * mesh.follow[:, None]).astype(np.float32)
+    return LipRig(upper, lower, rest.astype(np.float32), near, place[mesh.anchor][near].astype(np.float32),
+                  pull[near], ease, smile)
+
+
+def _spread(r: Regions) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights of the upper and lower lip's share at every vertex: whole on the lips, gone at nose and chin."""
+    side = np.exp(-((np.abs(r.x) / 2.9) ** 6))
+    up = (r.y > LIP_LINE) * side * smoothstep(-1.9, -3.5, r.y)
+    down = (r.y <= LIP_LINE) * side * smoothstep(-8.0, -5.2, r.y)
+    soft = smoothstep(1.9, 2.9, np.abs(r.x))                 # beyond the corners both fade into the cheek together
+    return up * (1 - soft), down * (1 - soft)
+
+
+@njit(cache=True, nogil=True)
+def _meet(upper, lower, rest, near, slot, pull, shut, close, relax, cm):
+    n = upper.shape[0]
+    wanted = np.empty(n, np.float32)
+    change = np.empty(n, np.float32)
+    for i in range(n):
+        gap = cm[upper[i], 1] - cm[lower[i], 1]
+        # A portrait's own contours may cross by a hair at the corners; at rest they keep that.
+        least = min(rest[i], np.float32(0)) * (1 - relax)
+        wanted[i] = max(gap - relax * rest[i] - close * max(gap - shut[i], np.float32(0)), least)
+        change[i] = wanted[i] - gap
+    for k in range(near.shape[0]):
+        i = min(int(slot[k]), n - 2)
+        f = slot[k] - i
+        cm[near[k], 1] += pull[k] * (change[i] * (1 - f) + change[i + 1] * f)
+    for i in range(n):
+        u, d = upper[i], lower[i]
+        together = max(np.float32(0), 1 - wanted[i] / np.float32(MEETING)) * max(relax, close)
+        for axis in range(3):
+            middle = (cm[u, axis] + cm[d, axis]) / 2
+            if axis == 1:
+                cm[u, 1], cm[d, 1] = middle + wanted[i] / 2, middle - wanted[i] / 2
+            else:
+                cm[u, axis] += together * (middle - cm[u, axis])
+                cm[d, axis] += together * (middle - cm[d, axis])
