@@ -1,9 +1,127 @@
-"""DINet as an animator."""
+"""DINet as an animator: a portrait or an idle clip whose mouth is redrawn for the voice (Zhang et al., AAAI 2023)."""
 
-from limner.models.dinet.generator import DINet
-from torch import nn
+from pathlib import Path
+
+import numpy as np
+import torch
+from limner.engine.errors import ContractError
+from limner.engine.types import FeatureWindow, Frame, Portrait
+from limner.models import checkpoint, paste
+from limner.models.avatar import Avatar
+from limner.models.devices import choose
+from limner.models.dinet import crop, references
+from limner.models.dinet.generator import LOGITS, DINet
+from limner.models.dinet.live import LiveDINet
+from limner.models.idleclip import IdleClip, read_clip, still
+from limner.models.options import FaceOptions
+from limner.models.rest import speaking
+from limner.models.weights import load_weights, missing_weights
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+EXTRACTOR = "features/deepspeech"
+PUBLISHED_MOUTH = 256                        # of the checkpoint its authors released
+_MOST_CACHE = 512 << 20                      # bytes of encoded source frames
 
 
 def build_network() -> nn.Module:
     """The generator with the published keys; one network serves every mouth size."""
     return DINet()
+
+
+class DINetAnimator:
+    """Rows of 29 Deep Speech logits at 50 Hz to pictures [size, size, 3].
+
+    `mouth` is the side of the repainted square, 64, 128 or 256, which the weights were trained for. `clip` replaces the
+    portrait by an idle clip, played forwards and back. Everything but the mouth is the source's own pixels.
+    """
+
+    window = (4, 4)                          # rows of 20 ms: two feature frames of 40 ms to each side
+
+    def __init__(self, network: DINet, *, size: int = 512, mouth: int = PUBLISHED_MOUTH, clip: Path | None = None,
+                 device: str = "cpu"):
+        self.size = (size, size)
+        self.device = torch.device(device)
+        self._mouth, self._clip_path = mouth, clip
+        self._shape = crop.picture_size(mouth)
+        self._live = LiveDINet(network.to(self.device))
+        self._clip: IdleClip | None = None
+
+    def sit_avatar(self, avatar: Avatar) -> None:
+        """Seat an avatar's portrait."""
+        self.sit(avatar.portrait)
+
+    def sit(self, portrait: Portrait) -> None:
+        """Encode the portrait, or the idle clip where one was given. Raises PortraitError when no crop fits the face."""
+        size = self.size[0]
+        if self._clip_path:
+            clip = self._fitting(read_clip(self._clip_path, size))
+            looks = references.chosen(clip.landmarks)
+            shown = [(clip.frames[i], clip.landmarks[i]) for i in looks]
+        else:
+            clip = still(portrait, size)
+            shown = [(picture, clip.landmarks[0]) for picture in references.drawn(portrait, size)]
+        points = clip.landmarks[:, list(crop.MULTI_PIE), :2]
+        radius = crop.radius(points)
+        windows = [crop.crop_window(each, radius) for each in points]
+        self._encode(clip, windows, [self._look(picture, crop.crop_window(marks[list(crop.MULTI_PIE), :2], radius))
+                                     for picture, marks in shown])
+
+    def _fitting(self, clip: IdleClip) -> IdleClip:
+        """As much of a clip as may be kept encoded."""
+        each = 4 * 128 * (self._shape[0] // 4) * (self._shape[1] // 4)
+        most = max(1, _MOST_CACHE // each)
+        return IdleClip(clip.frames[:most], clip.landmarks[:most], clip.duration)
+
+    def _look(self, picture: NDArray[np.uint8], window: paste.Window) -> NDArray[np.uint8]:
+        return paste.look(picture, window, self._shape)
+
+    def _encode(self, clip: IdleClip, windows: list[paste.Window], looks: list[NDArray[np.uint8]]) -> None:
+        square = crop.repainted(self._mouth)
+        self._patches = [paste.prepare(frame, marks, window, self._shape, square)
+                         for frame, marks, window in zip(clip.frames, clip.landmarks, windows, strict=True)]
+        sources = [crop.to_network(crop.hide_mouth(self._look(frame, window), self._mouth))
+                   for frame, window in zip(clip.frames, windows, strict=True)]
+        stacked = np.concatenate([crop.to_network(look) for look in looks])[None]
+        self._sources = self._live.prepare(self._tensor(stacked), self._tensor(np.stack(sources)))
+        self._clip = clip
+
+    def _tensor(self, array: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def draw(self, window: FeatureWindow) -> Frame:
+        """The source frame of this instant with the mouth of this sound; the source's own mouth in silence."""
+        if self._clip is None:
+            raise ContractError("draw before sit; seat a portrait first")
+        number = self._clip.at(window.pts)
+        picture, shown = self._clip.frames[number], speaking(window)
+        if shown > 0:
+            drawing = self.mouth(number, window.rows)
+            picture = paste.blend(picture, self._patches[number], drawing, shown)
+        return Frame(picture, window.pts, 0, window.captured_ns)
+
+    def mouth(self, number: int, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The network's picture of source frame `number` for rows [9, 29]: f32 [H, W, 3] RGB, 0..255."""
+        if rows.shape != (sum(self.window) + 1, LOGITS):
+            raise ContractError(f"rows {rows.shape}, DINet hears {(sum(self.window) + 1, LOGITS)} Deep Speech logits")
+        audio = self._tensor(np.ascontiguousarray(rows[::2].T, np.float32)[None])
+        drawn = self._live.draw(self._sources[number], audio)[0]
+        return (drawn * 255).permute(1, 2, 0).cpu().numpy()
+
+    def reset(self) -> None:
+        """Nothing is remembered between drawings."""
+
+
+def trained_mouth(path: Path) -> int:
+    """The mouth size a checkpoint of ours states; the published one's where it states none."""
+    stated = checkpoint.read(path).get("mouth")
+    return stated if stated in crop.MOUTHS else PUBLISHED_MOUTH
+
+
+def create(options: FaceOptions) -> DINetAnimator:
+    """The animator for `options.weights`. Raises WeightsError when there are none or they are another network's."""
+    if options.weights is None:
+        raise missing_weights("dinet", "choose `--animator morphable`, which needs none")
+    network = load_weights(DINet(), options.weights, "dinet")
+    return DINetAnimator(network, size=options.size, mouth=trained_mouth(options.weights), clip=options.clip,
+                         device=choose(options.device))

@@ -9,12 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from limner.engine.errors import PortraitError, UsageError
+from limner.models.paste import Window
 from numpy.typing import NDArray
 
 MOUTHS = (64, 128, 256)                      # sides of the repainted square the networks are trained for, px
 MARGIN = 1.05                                # of the radius, for a frame to be drawn
 REFERENCE_MARGIN = (1.05, 1.15)              # drawn uniformly for references and in training
 _BRIDGE, _NOSE, _RIGHT, _LEFT = 29, 33, 48, 54
+# The 68 Multi-PIE points among MediaPipe's 468: jaw, brows, nose, eyes, outer and inner lips.
+MULTI_PIE = (
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,
+    71, 63, 105, 66, 107, 336, 296, 334, 293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305,
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,18 @@ def crop_box(landmarks: NDArray, size: int) -> Box:
     top, middle = int(landmarks[_BRIDGE, 1]) - size, int(landmarks[_NOSE, 0])
     side = size + size // 4
     return Box(top, top + 3 * size + size // 4, middle - side, middle + side)
+
+
+def crop_window(landmarks: NDArray, size: int) -> Window:
+    """`crop_box` without rounding, so that a crop follows a moving head smoothly."""
+    side = 1.25 * size
+    return Window(float(landmarks[_NOSE, 0]) - side, float(landmarks[_BRIDGE, 1]) - size, 2 * side, 3.25 * size)
+
+
+def repainted(mouth: int) -> tuple[float, float, float, float]:
+    """The mouth square as shares of the network's picture: top, bottom, left, right."""
+    (height, width), square = picture_size(mouth), mouth_box(mouth)
+    return square.top / height, square.bottom / height, square.left / width, square.right / width
 
 
 def hide_mouth(pictures: NDArray, mouth: int) -> NDArray:

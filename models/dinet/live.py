@@ -10,10 +10,9 @@ channels-last, in which the CPU's convolutions are quickest.
 from dataclasses import dataclass
 
 import torch
+from limner.models.blocks import PhaseConv, PhaseTail, PreActResidual, fold_norm
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from limner.models.blocks import PhaseConv, PhaseTail, PreActResidual, fold_norm
 
 from .adaat import mix_channels, sample_channels
 from .generator import DINet

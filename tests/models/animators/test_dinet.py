@@ -1,0 +1,116 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from limner.engine.errors import ContractError, UsageError, WeightsError
+from limner.engine.types import FeatureWindow
+from limner.models.animators import dinet
+from limner.models.animators.dinet import DINetAnimator, build_network, create
+from limner.models.dinet import crop, references
+from limner.models.idleclip import IdleClip
+from limner.models.options import FaceOptions
+
+from tests.models import faces
+
+
+def window(pts=0, seed=0, voiced=True):
+    rows = np.random.default_rng(seed).standard_normal((9, 29)).astype(np.float32)
+    return FeatureWindow(rows, pts, 1800, np.full(9, voiced), 77)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return build_network()
+
+
+@pytest.fixture
+def clip(monkeypatch):
+    frames, marks = faces.moving(6)
+    monkeypatch.setattr(dinet, "read_clip", lambda path, size: IdleClip(frames, marks, 3600))
+    return frames, marks
+
+
+@pytest.fixture
+def seated(network, clip):
+    animator = DINetAnimator(network, size=256, mouth=64, clip="idle.mp4")
+    animator.sit(faces.portrait())
+    return animator
+
+
+def test_cached_drawing_equals_the_plain_network(seated, network, clip):
+    frames, marks = clip
+    points = marks[:, list(crop.MULTI_PIE), :2]
+    radius = crop.radius(points)
+    looks = [dinet.paste.look(frame, crop.crop_window(p, radius), (104, 80)) for frame, p in zip(frames, points, strict=True)]
+    shown = np.concatenate([crop.to_network(looks[i]) for i in references.chosen(marks)])
+    source = crop.to_network(crop.hide_mouth(looks[3], 64))
+    rows = window(seed=4).rows
+    with torch.inference_mode():
+        plain = network(*(torch.from_numpy(a[None]) for a in (source, shown, np.ascontiguousarray(rows[::2].T))))
+    drawn = seated.mouth(3, rows)
+    assert np.abs(drawn / 255 - plain[0].permute(1, 2, 0).numpy()).max() < 1e-5
+
+
+def test_silence_is_the_source_itself(seated, clip):
+    for i in range(8):
+        frame = seated.draw(window(3600 * i, voiced=False))
+        assert np.array_equal(frame.pixels, clip[0][seated._clip.at(3600 * i)])
+
+
+def test_speech_changes_the_mouth_only(seated, clip):
+    frame = seated.draw(window(7200, seed=2))
+    assert frame.pixels.shape == (256, 256, 3) and frame.pixels.dtype == np.uint8 and frame.captured_ns == 77
+    changed = np.argwhere((frame.pixels != clip[0][2]).any(2))
+    marks = clip[1][2]
+    assert len(changed) > 500 and changed[:, 0].min() > marks[5, 1] - 5      # nothing above the tip of the nose
+
+
+def test_draws_do_not_depend_on_what_came_before(seated):
+    order = [(0, 1), (3600, 2), (7200, 3), (3600, 2), (0, 1)]
+    first = [seated.draw(window(pts, seed)).pixels for pts, seed in order]
+    seated.reset()
+    again = [seated.draw(window(pts, seed)).pixels for pts, seed in reversed(order)][::-1]
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert np.array_equal(first[0], first[4]) and not np.array_equal(first[0], first[1])
+
+
+def test_frames_do_not_share_memory(seated):
+    a, b = (seated.draw(window(0, seed)).pixels for seed in (1, 2))
+    kept = a.copy()
+    b[:] = 0
+    assert np.array_equal(a, kept)
+
+
+def test_one_portrait_is_enough(network, monkeypatch):
+    looks = [np.full((256, 256, 3), v, np.uint8) for v in range(5)]
+    monkeypatch.setattr(references, "drawn", lambda portrait, size: looks)
+    animator = DINetAnimator(network, size=256, mouth=64)
+    animator.sit(faces.portrait())
+    assert animator.draw(window()).pixels.shape == (256, 256, 3)
+
+
+def test_long_clip_is_kept_within_memory(network, clip, monkeypatch):
+    monkeypatch.setattr(dinet, "_MOST_CACHE", 4 * 128 * 26 * 20 * 2)
+    animator = DINetAnimator(network, size=256, mouth=64, clip="idle.mp4")
+    animator.sit(faces.portrait())
+    assert len(animator._sources) == 2
+
+
+def test_misuse(network, seated):
+    with pytest.raises(ContractError, match="sit"):
+        DINetAnimator(network, mouth=64).draw(window())
+    with pytest.raises(ContractError, match="29"):
+        seated.draw(dataclasses.replace(window(), rows=np.zeros((9, 80), np.float32)))
+    with pytest.raises(UsageError, match="mouth size"):
+        DINetAnimator(network, mouth=100)
+
+
+def test_create(network, tmp_path):
+    path = tmp_path / "any.pth"
+    torch.save({"epoch": 1, "mouth": 128, "state_dict": {"net_g": {f"module.{k}": v for k, v in network.state_dict().items()}}}, path)
+    animator = create(FaceOptions(weights=path, size=256, device="cpu"))
+    assert animator.size == (256, 256) and animator._mouth == 128
+    with pytest.raises(WeightsError, match=r"DINet.*morphable"):
+        create(FaceOptions())

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+from limner.engine.errors import ContractError, WeightsError
+from limner.engine.types import FeatureWindow
+from limner.models.animators import wav2lip
+from limner.models.animators.wav2lip import Wav2LipAnimator, build_network, create
+from limner.models.idleclip import IdleClip
+from limner.models.options import FaceOptions
+from limner.models.wav2lip.face import to_network
+from limner.models.wav2lip.seat import face_windows
+
+from tests.models import faces
+
+
+def window(pts=0, seed=0, voiced=True):
+    rows = np.random.default_rng(seed).uniform(-4, 4, (16, 80)).astype(np.float32)
+    return FeatureWindow(rows, pts, 1125, np.full(16, voiced), 5)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return build_network()
+
+
+@pytest.fixture
+def seated(network, monkeypatch):
+    frames, marks = faces.moving(4)
+    monkeypatch.setattr(wav2lip, "read_clip", lambda path, size: IdleClip(frames, marks, 3600))
+    animator = Wav2LipAnimator(network, size=256, clip="idle.mp4")
+    animator.sit(faces.portrait())
+    return animator
+
+
+def test_cached_drawing_equals_the_plain_network(seated, network):
+    frames, marks = faces.moving(4)
+    look = wav2lip.paste.look(frames[2], face_windows(marks)[2], (96, 96))
+    rows = window(seed=3).rows
+    with torch.inference_mode():
+        plain = network.eval()(torch.from_numpy(rows.T.copy())[None, None], torch.from_numpy(to_network(look[..., ::-1]))[None])
+    drawn = seated.mouth(2, rows)
+    assert np.abs(drawn[..., ::-1] / 255 - plain[0].permute(1, 2, 0).numpy()).max() < 1e-5
+
+
+def test_silence_is_the_source_and_speech_is_not(seated):
+    frames, marks = faces.moving(4)
+    assert np.array_equal(seated.draw(window(3600, voiced=False)).pixels, frames[1])
+    changed = np.argwhere((seated.draw(window(3600)).pixels != frames[1]).any(2))
+    box = face_windows(marks)[1]
+    assert len(changed) > 500 and changed[:, 0].min() >= box.top + box.height / 2 - 1
+
+
+def test_draws_do_not_depend_on_what_came_before(seated):
+    first = seated.draw(window(0, 1)).pixels
+    seated.draw(window(3600, 2))
+    seated.reset()
+    assert np.array_equal(seated.draw(window(0, 1)).pixels, first)
+
+
+def test_portrait(network):
+    animator = Wav2LipAnimator(network, size=256)
+    animator.sit(faces.portrait())
+    assert animator.draw(window()).pixels.shape == (256, 256, 3)
+
+
+def test_misuse_and_create(network, tmp_path):
+    with pytest.raises(ContractError, match="sit"):
+        Wav2LipAnimator(network).draw(window())
+    path = tmp_path / "w"
+    torch.save({"state_dict": {f"module.{k}": v for k, v in network.state_dict().items()}}, path)
+    assert create(FaceOptions(weights=path, size=256, device="cpu")).window == (0, 15)
+    with pytest.raises(WeightsError, match=r"Wav2Lip.*morphable"):
+        create(FaceOptions())
