@@ -306,20 +306,21 @@ class Session:
                 return False
         first = self._timing.lookahead       # without it there would be no row at all
         needed = samples_from_ticks(max(first, plan.pts + self._timing.lookahead - self._schedule.sacrifice)) + 1
-        return await self._sound(needed, plan.pts - self._timing.lead)
+        spare = max(0, self._timing.budget - self._schedule.cost * 5 // 4)
+        return await self._sound(needed, plan.pts - self._timing.lead, spare)
 
-    async def _sound(self, upto: int, due: int) -> bool:
-        """Wait for all sound before sample `upto`, wanted at position `due`; the clock is held by what it is late.
+    async def _sound(self, upto: int, due: int, spare: int = 0) -> bool:
+        """Wait for all sound before sample `upto`, wanted at position `due`.
 
-        False when a cut came first.
+        The clock is held by what it is later than `spare` ticks. False when a cut came first.
         """
         generation, waited = self.generation, False
         try:
             while generation == self.generation:
                 late = self._position() - due
                 if self._track.cover(upto, self._clock.now_ns(), samples_from_ticks(late)):
-                    if late > self._timing.room or (waited and late > 0):
-                        self._hold(late)
+                    if late > self._timing.room or (waited and late > spare):
+                        self._hold(late - spare)
                     return True
                 waited = self._starved = True
                 limit = self._timing.block if late <= self._timing.block else self._timing.room
