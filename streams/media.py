@@ -74,8 +74,10 @@ def _reason(error: Exception) -> str:
 
 
 def probe(file: str | Path | BinaryIO) -> SoundInfo:
-    """The header of a sound. Raises MediaError as `open_sound` does."""
+    """The header of a sound whose first samples decode. Raises MediaError as `open_sound` and `decode_mono` do."""
     with open_sound(file) as (container, stream):
+        if next(_frames(container, stream), None) is None:
+            raise _nothing(file)
         micros = container.duration
         context = stream.codec_context
         return SoundInfo(context.sample_rate, context.channels, context.name,
@@ -88,11 +90,8 @@ def decode_mono(file: str | Path | BinaryIO, rate: int = SAMPLE_RATE) -> Iterato
     A damaged packet is left out and decoding goes on after it. Raises MediaError when nothing at all can be decoded.
     """
     with open_sound(file) as (container, stream):
-        resampler, damaged, heard = None, 0, 0
+        resampler, heard = None, 0
         for frame in _frames(container, stream):
-            if frame is None:
-                damaged += 1
-                continue
             if resampler is None or resampler.rate != frame.sample_rate:      # streams joined end to end may change rate
                 if resampler:
                     yield resampler.flush()
@@ -100,26 +99,27 @@ def decode_mono(file: str | Path | BinaryIO, rate: int = SAMPLE_RATE) -> Iterato
             heard += frame.samples
             yield resampler.push(frame_to_mono(frame))
         if not heard:
-            found = f"{damaged} damaged packets and no sound" if damaged else "no sample of sound"
-            raise MediaError(f"{describe(file)}: {found} in it; expected at least one sample (cut short while copying?)")
+            raise _nothing(file)
         yield resampler.flush()
 
 
-def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame | None]:
-    """Decoded frames; None for each packet that could not be decoded."""
+def _nothing(file: str | Path | BinaryIO) -> MediaError:
+    return MediaError(f"{describe(file)}: no sample of sound in it that can be decoded; expected at least one (was it cut "
+                      "short while copying?)")
+
+
+def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
+    """Decoded frames that hold sound; a packet that cannot be decoded is left out."""
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
         except av.FFmpegError:                     # the container breaks off here: what came before is still good
-            yield None
             return
         if packet is None:
             return
-        try:
+        with contextlib.suppress(av.FFmpegError):
             yield from (frame for frame in packet.decode() if frame.samples)
-        except av.FFmpegError:
-            yield None
 
 
 def read_chunks(file: str | Path | BinaryIO, rate: int = SAMPLE_RATE, block: int | None = None) -> Iterator[AudioChunk]:
