@@ -1,6 +1,11 @@
+from limner.engine.testing import check_sink
 from limner.streams.sinks.null import create
 
 from tests.streams.mp4_reader import beeps, chunks_of, plain
+
+
+async def test_the_contract():
+    await check_sink(create(size=(64, 64), fps=25))
 
 
 async def test_it_counts():

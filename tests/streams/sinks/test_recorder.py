@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 from limner.engine.errors import UsageError
+from limner.engine.testing import check_sink
 from limner.engine.types import Picture
 from limner.streams.sinks.recorder import create
 
@@ -19,6 +20,11 @@ async def test_a_session_is_recorded_in_sync(tmp_path):
     film = read_film(tmp_path / "talk.mp4")
     assert lag(film.sound, sound) == 0 and sink.written == 75
     assert [t for t, luma in zip(film.times, film.luma, strict=True) if luma > 128] == [2.0]
+
+
+async def test_the_contract(tmp_path):
+    await check_sink(create(str(tmp_path / "talk.mp4"), size=SIZE, fps=25), size=SIZE)
+    assert len(read_film(tmp_path / "talk.mp4").times) == 9
 
 
 async def test_pictures_and_sound_may_come_from_two_tasks(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from limner.engine.clock import ManualClock
 from limner.engine.errors import MediaError
+from limner.engine.testing import check_source
 from limner.streams.media import read_chunks
 from limner.streams.sources.mediafile import MediaFile, create
 
@@ -30,6 +31,10 @@ async def test_a_clock_stamps_the_moment_of_reading(speech):
     clock = ManualClock()
     await clock.advance(90_000)
     assert {c.captured_ns for c in await read(MediaFile(speech, clock))} == {1_000_000_000}
+
+
+async def test_the_contract(speech):
+    assert len(await check_source(MediaFile(speech))) == 3200
 
 
 async def test_an_open_file_and_leaving_early(speech):

@@ -2,13 +2,19 @@
 
 import asyncio
 import builtins
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from limner.engine.clock import TICKS_PER_MS, ManualClock
 from limner.engine.errors import DeviceError, MissingPackage
+from limner.engine.testing import check_source
 from limner.streams.sources.microphone import QUEUE, Microphone, portaudio
+
+from tests.streams.pulse import need_pulse, pulse_server
+from tests.streams.sounds import tone, wav
 
 MS = TICKS_PER_MS
 
@@ -140,6 +146,16 @@ async def test_plugged_in_again_it_goes_on(ear):
     assert not ear.task.done() and ear.chunks[-1].samples[0] == 0.5
 
 
+async def test_the_contract():
+    clock, audio = ManualClock(), PaperAudio()
+    check = asyncio.create_task(check_source(Microphone(clock=clock, backend=audio)))
+    await until(lambda: audio.opened)
+    while not check.done():
+        await clock.advance(10 * MS)
+        audio.say()
+    assert len(check.result()) == 1600
+
+
 async def test_a_full_queue_drops_the_oldest_and_counts():
     clock, audio = ManualClock(), PaperAudio()
     async with Microphone(clock=clock, backend=audio) as mic:
@@ -211,3 +227,45 @@ def test_what_to_install_is_said(monkeypatch, failure, found):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingPackage, match=found):
         portaudio()
+
+
+LISTEN = """
+import asyncio, sys
+import numpy as np
+from limner.engine.clock import MonotonicClock
+from limner.streams.sources.microphone import create
+
+async def listen(seconds):
+    heard, late = [], []
+    clock = MonotonicClock()
+    async with create("pulse", clock=clock) as mic:
+        print("open", mic.label, flush=True)
+        async for chunk in mic:
+            heard.append(chunk.samples)
+            late.append((clock.now() - chunk.pts) / 90)
+            if sum(map(len, heard)) > seconds * 16000:
+                break
+    sound = np.concatenate(heard)
+    np.savez(sys.argv[1], sound=sound, late=late, lost=mic.lost, blocks=[len(h) for h in heard])
+
+asyncio.run(listen(2.5))
+"""
+
+
+@pytest.mark.slow
+def test_a_real_portaudio_device(tmp_path):
+    """A second of tone played into PulseAudio comes out of PortAudio whole, in small blocks, at the right pitch."""
+    need_pulse()
+    with pulse_server(tmp_path) as server:
+        ear = subprocess.Popen([sys.executable, "-c", LISTEN, str(tmp_path / "heard.npz")], env=server.environment,
+                               stdout=subprocess.PIPE, text=True)
+        assert ear.stdout.readline().startswith("open pulse")
+        server.play(wav(tmp_path / "tone.wav", tone(1.0, 16_000, 440)))
+        assert ear.wait(30) == 0
+    heard = np.load(tmp_path / "heard.npz")
+    loud = np.abs(heard["sound"]) > 0.05
+    spoken = heard["sound"][np.argmax(loud):len(loud) - np.argmax(loud[::-1])]
+    assert abs(len(spoken) - 16_000) < 800                      # the first and last ramps of the server's resampler
+    spectrum = np.abs(np.fft.rfft(spoken * np.hanning(len(spoken))))
+    assert abs(np.argmax(spectrum) * 16_000 / len(spoken) - 440) < 2
+    assert np.median(heard["blocks"]) <= 320
