@@ -2,7 +2,7 @@
 
 Each shape is an analytic function of canonical coordinates: no scan, no data. Amplitudes follow the descriptions of
 Apple's ARFaceAnchor.BlendShapeLocation and the action units of Ekman & Friesen's FACS. Three families are not linear
-and live elsewhere: jaw rotation and the meeting of the lips (`lips`), the lids (`lids`), gaze and tongue (drawn, not
+and live elsewhere: the jaw's rotation and the meeting of the lips (`lips`), the lids (`lids`), gaze and tongue (drawn, not
 bent). A `*Left` shape is the person's left; right shapes are the mirror images.
 """
 
@@ -21,6 +21,11 @@ Shape = Callable[[Regions], tuple[Field | float, Field | float, Field | float]] 
 def _outward(r: Regions) -> Field:
     """-1 on the person's right, 1 on the left, soft across the middle."""
     return np.tanh(r.x / 0.8)
+
+
+def _jaw_open(r: Regions) -> tuple[Field, Field, float]:
+    """What the lips do besides the jaw's own rotation: the upper one arches a little, the corners come in."""
+    return _towards_middle(r, 0.05), 0.20 * r.upper * r.spot(0, -3.7, 1.5, 1.2), 0.0
 
 
 def _towards_middle(r: Regions, amount: float) -> Field:
@@ -149,6 +154,7 @@ _BOTH: dict[str, Shape] = {
     "browInnerUp": _brow_inner, "cheekPuff": _puff, "mouthFunnel": _funnel, "mouthPucker": _pucker,
     "mouthRollLower": _roll_lower, "mouthRollUpper": _roll_upper,
     "mouthShrugLower": _shrug_lower, "mouthShrugUpper": _shrug_upper,
+    "jawOpen": _jaw_open,
     "jawForward": lambda r: (0.0, -0.05 * r.jaw, 0.7 * r.jaw),
     "jawLeft": lambda r: (0.8 * r.jaw, 0.0, 0.0), "jawRight": lambda r: (-0.8 * r.jaw, 0.0, 0.0),
     "mouthLeft": lambda r: (0.7 * r.mouth, 0.10 * r.mouth * r.x / 3, 0.0),

@@ -69,7 +69,7 @@ def pose(rig: Rig, weights: NDArray[np.float32], turn: NDArray[np.float32], rela
     mesh = rig.mesh
     out.jaw = float(weights[_JAW]) * rig.jaw_full
     _bend(mesh.shape, rig.shapes, weights, rig.lips.ease, relax, out.cm)
-    shut = rig.lips.gaps(out.cm)
+    shut = rig.lips.gaps(out.cm) - weights[_JAW] * rig.lips.lift
     _turn_jaw(rig.jaw, out.jaw, JAW_AXIS[0], JAW_AXIS[1], out.cm)
     for side, lids in enumerate(rig.lids):
         lids.apply(weights[_LIDS[side]], out.cm)

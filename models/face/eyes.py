@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .aperture import SAMPLES, coverage, gather, trace
 from .deform import Posed, Rig
 from .layers import _spread
-from .mouth import _to_cm
+from .mouth import to_cm, to_rest
 
 SWING = (0.52, 0.38)         # cm the iris travels at a look weight of 1 (about 26 and 19 degrees on a 12 mm eyeball)
 _NAMES = ("eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeLookDown", "eyeBlink")
@@ -44,7 +44,7 @@ class Eye:
         scale = self.rig.mesh.fit.scale
         across = (float(inward - outward) if self.side == 0 else float(outward - inward)) * SWING[0] * scale
         upward = float(up - down) * SWING[1] * scale
-        back = _compose(self.to_rest, _to_cm(posed.head, self.depth))
+        back = _compose(self.to_rest, to_cm(posed.head, self.depth))
         back[:, 2] -= self.corner
         _paint_eye(self.columns, start, back, self.sclera, self.iris, np.float32(across), np.float32(-upward),
                    np.float32(min(1.0, blink + 0.5 * down)), np.float32(scale), out)
@@ -64,11 +64,9 @@ def build_eye(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32]
     sclera, iris = _separate(patch, outline, centre - low, radius)
     depth = float(mesh.shape[np.concatenate(loops), 2].mean())
     n = len(loops[0])
-    forward = mesh.fit.scale * mesh.fit.rotation
-    to_rest = np.concatenate([forward[:2, :2], (forward[:2, 2] * depth + mesh.fit.shift[:2])[:, None]], axis=1)
     columns = np.zeros((4, int(1.2 * np.ptp(points[:, 0]) + 16) * SAMPLES), np.float32)
-    return Eye(rig, side, (int(low[0]), int(low[1])), sclera, iris, depth,
-               (to_rest * [[1], [-1]]).astype(np.float32), (np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32)),
+    return Eye(rig, side, (int(low[0]), int(low[1])), sclera, iris, depth, to_rest(mesh, depth),
+               (np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32)),
                columns)
 
 

@@ -5,14 +5,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fit import Mesh
-from .teeth import Palette, palette
+from .teeth import ENAMEL, Palette, palette
 
 _SKIN = np.array([1.22, 0.97, 0.81])             # chroma of human skin under white light, mean over tones
 _CHEEKS = (50, 101, 118, 280, 330, 347, 205, 425, 151, 9)
 
 
-def measure_light(image: NDArray[np.uint8], mesh: Mesh, landmarks: NDArray[np.float32]) -> Palette:
-    """Mouth colours for a portrait u8 RGB: chroma from skin and the white of the eyes, level from the brighter of both."""
+def measure_light(image: NDArray[np.uint8], mesh: Mesh, landmarks: NDArray[np.float32],
+                  enamel: NDArray[np.float32] | None) -> Palette:
+    """Mouth colours for a portrait u8 RGB: chroma from skin and the white of the eyes, level from the brighter of both.
+
+    `enamel` is the colour of teeth seen in the portrait itself and then settles both.
+    """
+    if enamel is not None:
+        chroma = _chroma(enamel.astype(float)) / _chroma(255 * ENAMEL)
+        return palette(chroma / chroma.mean(), min(float(enamel.mean()), 235.0))
     skin = _patches(image, landmarks[list(_CHEEKS), :2], mesh.fit.scale * 0.5)
     tone = np.median(skin, axis=0)
     white = _sclera(image, mesh, landmarks)

@@ -1,43 +1,92 @@
-"""Where closed lips meet: one line for both inner contours, laid on the dark line between the lips."""
+"""Where closed lips meet. A parted copy of a lip edge shows every pixel that the landmarks are off.
+
+A closed mouth gets one line for both inner contours, laid on the dark line between the lips: the cheapest path over
+columns (Viterbi 1967). In an open mouth the landmarks stand.
+"""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .canonical import INNER_LOWER, INNER_UPPER
+from .canonical import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER
 
-CLOSED = 0.035               # of the distance between the outer eye corners: a smaller measured gap counts as closed
-SEARCH = 0.035               # the same unit: how far from the landmarks the dark line is looked for
+CLOSED = 0.030               # of the distance between the outer eye corners: a smaller measured gap counts as closed
+REACH = 0.038                # the same unit: how far from the landmarks the true edge is looked for
+COLUMNS, STEPS = 64, 41
+CORNER = 0.6                 # of the way from the mesh's inner mouth corner to the outer one, where lips really part
+BETWEEN_CORNERS = ((76, 62), (306, 292))     # mesh points between the outer and the inner corner, right and left
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Axes along and across the mouth; `points` in them are (along 0..1, across px, down positive)."""
+
+    origin: NDArray[np.float32]
+    along: NDArray[np.float32]
+    down: NDArray[np.float32]
+
+    def enter(self, px: NDArray[np.float32]) -> NDArray[np.float32]:
+        offset = px - self.origin
+        return np.stack([offset @ self.along / (self.along @ self.along), offset @ self.down], axis=-1)
+
+    def leave(self, along: NDArray[np.float32], across: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.origin + along[..., None] * self.along + across[..., None] * self.down
 
 
 def settle_lips(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Landmarks with the inner lip contours of a closed mouth laid together; those of an open mouth stay."""
-    out = landmarks.copy()
-    upper, lower = np.array(INNER_UPPER[1:-1]), np.array(INNER_LOWER[1:-1])
-    eyes = float(np.linalg.norm(landmarks[33] - landmarks[263]))
-    gap = np.linalg.norm(landmarks[upper, :2] - landmarks[lower, :2], axis=1)
-    if float(gap[2:7].mean()) > CLOSED * eyes:
-        return out
-    middle = (landmarks[upper] + landmarks[lower]) / 2
-    middle[:, 1] = _dark_line(image, landmarks[[INNER_UPPER[0], INNER_UPPER[-1]], :2], middle[:, :2], SEARCH * eyes)
-    out[upper] = out[lower] = middle
+    """Landmarks [478, 3] with the inner lip contours laid on the edges seen in `image` u8 RGB."""
+    out = _widened(landmarks)
+    upper, lower = np.array(INNER_UPPER), np.array(INNER_LOWER)
+    eyes = float(np.linalg.norm(landmarks[OUTER_CORNERS[0]] - landmarks[OUTER_CORNERS[1]]))
+    along = out[upper[-1], :2] - out[upper[0], :2]
+    frame = _Frame(out[upper[0], :2], along, np.array([-along[1], along[0]]) / np.linalg.norm(along))
+    top, bottom = frame.enter(out[upper, :2]), frame.enter(out[lower, :2])
+    if float((bottom - top)[3:8, 1].mean()) <= CLOSED * eyes:
+        middle = (out[upper] + out[lower]) / 2
+        middle[:, :2] = _dark_line(image, frame, frame.enter(middle[:, :2]), REACH * eyes)
+        out[upper[1:-1]] = out[lower[1:-1]] = middle[1:-1]
     return out
 
 
-def _dark_line(image: NDArray[np.uint8], corners: NDArray[np.float32], points: NDArray[np.float32],
-               reach: float) -> NDArray[np.float32]:
-    """y px [n] at the points' x along the darkest smooth path from corner to corner (Viterbi over columns)."""
+def _widened(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Landmarks whose inner contours reach nearly to the lips' corners, where real mouths open."""
+    out = landmarks.copy()
+    low, high = landmarks[INNER_UPPER[0], :2], landmarks[INNER_UPPER[-1], :2]
+    ends = [landmarks[inner] + CORNER * (landmarks[outer] - landmarks[inner])
+            for inner, outer in zip((INNER_UPPER[0], INNER_UPPER[-1]), (OUTER_UPPER[0], OUTER_UPPER[-1]), strict=True)]
+    axis = high - low
+    for name in {*INNER_UPPER, *INNER_LOWER}:
+        share = float((landmarks[name, :2] - low) @ axis / (axis @ axis))
+        shift = (ends[0] - landmarks[INNER_UPPER[0]]) * (1 - share) + (ends[1] - landmarks[INNER_UPPER[-1]]) * share
+        out[name] += shift * abs(2 * share - 1)
+    for (inner, outer), chain in zip(((INNER_UPPER[0], OUTER_UPPER[0]), (INNER_UPPER[-1], OUTER_UPPER[-1])),
+                                     BETWEEN_CORNERS, strict=True):
+        for i, name in enumerate(chain, 1):
+            out[name] = out[outer] + (out[inner] - out[outer]) * (i / (len(chain) + 1))
+    return out
+
+
+def _dark_line(image: NDArray[np.uint8], frame: _Frame, curve: NDArray[np.float32], reach: float) -> NDArray[np.float32]:
+    """`curve` [n, 2] in mouth axes moved onto the darkest path within `reach` px of it; returns px [n, 2]."""
     grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.8)
-    x = np.linspace(corners[0, 0], corners[1, 0], 64, dtype=np.float32)
-    known_x = np.concatenate([[corners[0, 0]], points[:, 0], [corners[1, 0]]])
-    known_y = np.concatenate([[corners[0, 1]], points[:, 1], [corners[1, 1]]])
-    base = np.interp(x, known_x, known_y).astype(np.float32)
-    steps = np.linspace(-1, 1, 41, dtype=np.float32)
-    taper = np.minimum(1, 4 * np.minimum(np.arange(64), np.arange(64)[::-1]) / 63)[:, None]
-    rows = base[:, None] + steps[None] * reach * taper.astype(np.float32)
-    values = cv2.remap(grey, np.repeat(x[:, None], 41, 1), rows.astype(np.float32), cv2.INTER_LINEAR)
-    cost = values / max(float(values.std()), 1.0) + 0.6 * steps[None] ** 2
-    jump = 25.0 * (steps[:, None] - steps[None]) ** 2
+    along = np.linspace(0, 1, COLUMNS, dtype=np.float32)
+    base = np.interp(along, curve[:, 0], curve[:, 1]).astype(np.float32)
+    steps = np.linspace(-1, 1, STEPS, dtype=np.float32)
+    taper = np.minimum(1, 5 * np.minimum(along, 1 - along))[:, None]
+    across = base[:, None] + steps * reach * taper
+    px = frame.leave(np.repeat(along[:, None], STEPS, 1), across).astype(np.float32)
+    values = cv2.remap(grey, px[..., 0], px[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cost = (values - values.min(1, keepdims=True)) / max(float(values.std()), 2.0) + 0.8 * steps**2
+    line = across[np.arange(COLUMNS), _path(cost)]
+    line = cv2.GaussianBlur(line[None], (0, 0), 1.6, borderType=cv2.BORDER_REPLICATE)[0]
+    return frame.leave(curve[:, 0], np.interp(curve[:, 0], along, line).astype(np.float32))
+
+
+def _path(cost: NDArray[np.float32]) -> NDArray[np.intp]:
+    """The cheapest path through columns of `cost` [columns, steps] that changes its step gently."""
+    jump = 0.08 * (np.arange(STEPS)[:, None] - np.arange(STEPS)[None]) ** 2.0
     total, origin = cost[0], []
     for column in cost[1:]:
         choices = total[None] + jump
@@ -46,6 +95,4 @@ def _dark_line(image: NDArray[np.uint8], corners: NDArray[np.float32], points: N
     path = [int(total.argmin())]
     for step in origin[::-1]:
         path.append(int(step[path[-1]]))
-    line = rows[np.arange(64), np.array(path[::-1])]
-    line = cv2.GaussianBlur(line[None].astype(np.float32), (0, 0), 2.0, borderType=cv2.BORDER_REPLICATE)[0]
-    return np.interp(points[:, 0], x, line).astype(np.float32)
+    return np.array(path[::-1])

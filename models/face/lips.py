@@ -18,7 +18,7 @@ from .regions import LIP_LINE, Regions, smoothstep
 
 UPPER_SHARE = 0.32           # of a closing correction, the rest is the lower lip's
 MEETING = 0.18               # cm; below this gap the two contours slide onto one curve
-RELAXED_WIDTH = 0.57         # mouth width over eye distance above which a portrait counts as smiling
+RELAXED_WIDTH = 0.58         # mouth width over eye distance that a smiling portrait relaxes to
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,13 @@ class LipRig:
     upper: NDArray[np.int32]                 # [n] vertex ids, corners excluded
     lower: NDArray[np.int32]                 # [n]
     rest: NDArray[np.float32]                # [n] cm, the portrait's own gap
+    slack: NDArray[np.float32]               # [n] cm, the gap that relaxing takes away
+    lift: NDArray[np.float32]                # [n] cm, part of the gap that comes with the jaw but is not its rotation
     near: NDArray[np.int32]                  # [m] vertices that a correction moves
     slot: NDArray[np.float32]                # [m] position along the pairs, 0 .. n - 1
     pull: NDArray[np.float32]                # [m] share of the correction: positive up, negative down
     ease: NDArray[np.float32]                # [V, 3] cm from a smiling to an easy mouth
-    smile: float                             # how much the portrait smiles, 0 .. 1
+    smile: float                             # mouthSmile weight that the portrait wears
 
     def gap(self, cm: NDArray[np.float32]) -> float:
         """cm between the lips in the middle of the mouth."""
@@ -47,7 +49,8 @@ class LipRig:
         """Correct `cm` [V, 3] in place. `close` is the share of the jaw's opening that the lips take back, `shut` the
         gaps [n] before the jaw opened.
         """
-        _meet(self.upper, self.lower, self.rest, self.near, self.slot, self.pull, shut, close, relax, cm)
+        _meet(self.upper, self.lower, self.rest, self.near, self.slot, self.pull, self.slack, shut, close,
+              relax, cm)
 
 
 def lip_rig(mesh: Mesh, field: Regions) -> LipRig:
@@ -61,13 +64,16 @@ def lip_rig(mesh: Mesh, field: Regions) -> LipRig:
     up[upper], down[upper], up[lower], down[lower] = 1, 0, 0, 1
     pull = (UPPER_SHARE * up - (1 - UPPER_SHARE) * down).astype(np.float32)[mesh.anchor] * mesh.follow
     near = np.flatnonzero(np.abs(pull) > 1e-4).astype(np.int32)
-    width = np.linalg.norm(shape[template.outer_upper[0]] - shape[template.outer_upper[-1]]) / mesh.eye_distance
-    smile = float(smoothstep(RELAXED_WIDTH, RELAXED_WIDTH + 0.14, width))
+    width = float(np.linalg.norm(shape[template.outer_upper[0]] - shape[template.outer_upper[-1]]))
     shapes = basis(template.vertices)
-    ease = -0.55 * smile * (shapes[ARKIT_INDEX["mouthSmileLeft"]] + shapes[ARKIT_INDEX["mouthSmileRight"]])
-    ease = (ease[mesh.anchor] * mesh.follow[:, None]).astype(np.float32)
-    return LipRig(upper, lower, rest.astype(np.float32), near, place[mesh.anchor][near].astype(np.float32),
-                  pull[near], ease, smile)
+    both = shapes[ARKIT_INDEX["mouthSmileLeft"]] + shapes[ARKIT_INDEX["mouthSmileRight"]]
+    widening = float(both[template.outer_upper[-1], 0] - both[template.outer_upper[0], 0])
+    smile = float(np.clip((width - RELAXED_WIDTH * mesh.eye_distance) / widening, 0, 1.3))
+    ease = ((-smile * both)[mesh.anchor] * mesh.follow[:, None]).astype(np.float32)
+    slack = rest + ease[upper, 1] - ease[lower, 1]
+    jaw = shapes[ARKIT_INDEX["jawOpen"]]
+    return LipRig(upper, lower, rest.astype(np.float32), slack.astype(np.float32), jaw[upper, 1] - jaw[lower, 1], near,
+                  place[mesh.anchor][near].astype(np.float32), pull[near], ease, smile)
 
 
 def _spread(r: Regions) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -80,7 +86,7 @@ def _spread(r: Regions) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 @njit(cache=True, nogil=True)
-def _meet(upper, lower, rest, near, slot, pull, shut, close, relax, cm):
+def _meet(upper, lower, rest, near, slot, pull, slack, shut, close, relax, cm):
     n = upper.shape[0]
     wanted = np.empty(n, np.float32)
     change = np.empty(n, np.float32)
@@ -88,7 +94,7 @@ def _meet(upper, lower, rest, near, slot, pull, shut, close, relax, cm):
         gap = cm[upper[i], 1] - cm[lower[i], 1]
         # A portrait's own contours may cross by a hair at the corners; at rest they keep that.
         least = min(rest[i], np.float32(0)) * (1 - relax)
-        wanted[i] = max(gap - relax * rest[i] - close * max(gap - shut[i], np.float32(0)), least)
+        wanted[i] = max(gap - relax * slack[i] - close * max(gap - shut[i], np.float32(0)), least)
         change[i] = wanted[i] - gap
     for k in range(near.shape[0]):
         i = min(int(slot[k]), n - 2)

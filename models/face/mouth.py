@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from .aperture import SAMPLES, coverage, gather, trace
 from .deform import JAW_AXIS, Posed, Rig
+from .fit import Mesh
+from .lips import UPPER_SHARE
+from .plate import Smile, lay_in
 from .teeth import ABOVE, DENSITY, HALF, Palette, row_of_teeth
 
-OVERBITE = 0.22              # cm the upper front teeth cover the lower ones when the jaw is shut
-SHOW = 0.12                  # cm of upper teeth below the resting upper lip
+OVERBITE = 0.12              # cm the upper front teeth cover the lower ones when the jaw is shut
+SHOW = 0.30                  # cm of upper teeth below the relaxed upper lip
+SEAM = 0.5                   # opacity of the line where the lips of an open portrait meet; a closed one has its own
 BEHIND = 0.9                 # cm from the lips back to the front teeth
 _TONGUE, _LEFT, _RIGHT = ARKIT_INDEX["tongueOut"], ARKIT_INDEX["jawLeft"], ARKIT_INDEX["jawRight"]
 
@@ -45,26 +49,37 @@ class Mouth:
         y, z = self.bite - JAW_AXIS[0], self.depth - 0.3 - JAW_AXIS[1]
         drop = y * (np.cos(posed.jaw) - 1) - z * np.sin(posed.jaw)
         across = 0.8 * float(weights[_LEFT] - weights[_RIGHT])
-        _paint(self.columns, start, _to_cm(posed.head, self.depth), self.upper, self.lower, self.colours.tongue,
+        _paint(self.columns, start, to_cm(posed.head, self.depth), self.upper, self.lower, self.colours.tongue,
                self.colours.cavity, np.float32(self.bite), np.float32(drop), np.float32(across),
                np.float32(weights[_TONGUE]), np.float32(self.rig.mesh.fit.scale),
-               np.float32(opacity), out)
+               np.float32(opacity), np.float32(SEAM if self.rig.lips.rest.max() > 1e-3 else 0), out)
 
 
-def build_mouth(rig: Rig, colours: Palette) -> Mouth:
-    """The inside of the mouth for a rig."""
+def build_mouth(rig: Rig, colours: Palette, smile: Smile | None) -> Mouth:
+    """The inside of the mouth for a rig; `smile` holds the person's own teeth where the portrait shows them."""
     mesh = rig.mesh
-    middle = mesh.template.inner_upper[len(mesh.template.inner_upper) // 2]
-    lip = mesh.shape[middle]
-    raised = 0.35 * float(rig.lips.rest.max())
+    middle = len(mesh.template.inner_upper) // 2
+    lip = mesh.shape[mesh.template.inner_upper[middle]]
+    easy = float(lip[1]) - UPPER_SHARE * float(rig.lips.slack[middle - 1])       # the relaxed upper lip
+    bite = easy - SHOW if smile is None else min(smile.edge, easy - SHOW)
+    depth = float(lip[2]) - BEHIND
+    upper = row_of_teeth(colours, upper=True)
+    if smile is not None:
+        upper = lay_in(upper, smile, bite, to_rest(mesh, depth))
     n = len(mesh.template.inner_upper)
-    widest = int(2.2 * mesh.eye_distance * mesh.fit.scale) * SAMPLES
-    return Mouth(rig, row_of_teeth(colours, upper=True), row_of_teeth(colours, upper=False), colours,
-                 float(lip[1]) - SHOW - raised, float(lip[2]) - BEHIND,
+    widest = int(1.6 * mesh.eye_distance * mesh.fit.scale) * SAMPLES
+    return Mouth(rig, upper, row_of_teeth(colours, upper=False), colours, bite, depth,
                  (np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32)), np.zeros((4, widest), np.float32))
 
 
-def _to_cm(head: NDArray[np.float32], depth: float) -> NDArray[np.float32]:
+def to_rest(mesh: Mesh, depth: float) -> NDArray[np.float32]:
+    """Affine [2, 3] from skull centimetres on the plane z = depth to px of the portrait."""
+    forward = mesh.fit.scale * mesh.fit.rotation
+    shift = forward[:2, 2] * depth + mesh.fit.shift[:2]
+    return (np.concatenate([forward[:2, :2], shift[:, None]], axis=1) * [[1], [-1]]).astype(np.float32)
+
+
+def to_cm(head: NDArray[np.float32], depth: float) -> NDArray[np.float32]:
     """Affine [2, 3] from picture px (y down) to skull centimetres on the plane z = depth."""
     forward = head[:2, :2] * np.array([[1], [-1]])
     shift = (head[:2, 2] * depth + head[:2, 3]) * np.array([1, -1])
@@ -102,39 +117,59 @@ def _over(texture, u, v, light, colour):
 @njit(cache=True, nogil=True)
 def _inside(x, y, gap, above, under, upper, lower, tongue, cavity, bite, drop, across, out_tongue, colour):
     """Colour of one point at (x, y) cm of the skull; `above` and `under` are cm to the lips, `gap` their distance."""
-    side = np.exp(-((abs(x) / np.float32(2.3)) ** 4))
-    lit = np.float32(0.62) + np.float32(0.38) * _step(np.float32(0.1), np.float32(0.9), gap)
-    shadow = 1 - np.float32(0.50) * np.exp(-above / np.float32(0.16)) - np.float32(0.15) * np.exp(-under / np.float32(0.10))
-    for k in range(3):
-        colour[k] = cavity[k] * (np.float32(0.35) + np.float32(0.65) * side)
-    floor = bite + drop
-    rise = np.float32(0.25) + np.float32(0.55) * out_tongue
-    tx, ty = (x - across) / np.float32(1.75), (y - (floor - np.float32(0.75))) / (np.float32(0.75) + rise)
-    r = tx * tx + ty * ty
-    if r < 1:
-        edge = _step(np.float32(1.0), np.float32(0.80), r)
-        form = np.float32(0.30) + np.float32(0.42) * _step(np.float32(-0.2), np.float32(0.95), 1 - r) \
-            - np.float32(0.10) * np.exp(-((x - across) / np.float32(0.12)) ** 2)
-        for k in range(3):
-            colour[k] += edge * (tongue[k] * form * lit * side - colour[k])
-    lower_light = lit * side * (np.float32(0.74) - np.float32(0.22) * _step(np.float32(0.2), np.float32(1.4), gap))
+    side = np.exp(-((abs(x) / np.float32(2.5)) ** 4))
+    lit = np.float32(0.80) + np.float32(0.20) * _step(np.float32(0.1), np.float32(0.7), gap)
+    shadow = 1 - np.float32(0.42) * np.exp(-above / np.float32(0.14)) - np.float32(0.12) * np.exp(-under / np.float32(0.08))
+    floor = bite + drop                                          # height of the lower front teeth's meeting edge
+    deep = _step(bite + np.float32(0.3), floor - np.float32(0.2), y)
+    for k in range(3):                                           # throat above, floor of the mouth below
+        colour[k] = cavity[k] * (np.float32(0.45) + np.float32(0.75) * deep) * (np.float32(0.30) + np.float32(0.70) * side)
+    _tongue(x - across, y, floor, out_tongue, tongue, lit * side, colour)
+    lower_light = lit * side * (np.float32(0.80) - np.float32(0.20) * _step(np.float32(0.3), np.float32(1.5), gap))
     _over(lower, (x - across + HALF) * DENSITY - np.float32(0.5),
           (ABOVE + y - floor - np.float32(OVERBITE)) * DENSITY - np.float32(0.5), lower_light * shadow, colour)
-    if out_tongue > 0:
-        tip_y = floor + np.float32(0.1) + np.float32(0.25) * out_tongue
-        sx, sy = (x - across) / np.float32(1.25), (y - tip_y) / np.float32(0.42)
-        q = sx * sx + sy * sy
-        tip = _step(np.float32(1.0), np.float32(0.7), q) * min(np.float32(1), 3 * out_tongue)
-        for k in range(3):
-            colour[k] += tip * (tongue[k] * (np.float32(0.62) + np.float32(0.25) * (1 - q)) * lit * side - colour[k])
+    if out_tongue > np.float32(0.08):
+        _tip(x - across, y, bite, floor, out_tongue, tongue, lit * side, colour)
     _over(upper, (x + HALF) * DENSITY - np.float32(0.5), (bite - y + ABOVE) * DENSITY - np.float32(0.5),
           lit * shadow * side, colour)
 
 
 @njit(cache=True, nogil=True)
-def _paint(columns, start, to_cm, upper, lower, tongue, cavity, bite, drop, across, out_tongue, scale, opacity, out):
+def _tongue(x, y, floor, lift, tongue, light, colour):
+    """The tongue's back, lying behind the lower teeth and rising with `lift`."""
+    top = floor + np.float32(0.45) + np.float32(0.7) * lift
+    tx = x / np.float32(1.9)
+    arch = top - np.float32(0.55) * tx * tx - np.float32(0.06) * np.exp(-((x / np.float32(0.16)) ** 2))
+    edge = _step(np.float32(-0.10), np.float32(0.10), arch - y) * _step(np.float32(1.0), np.float32(0.85), abs(tx))
+    if edge <= 0:
+        return
+    down = arch - y
+    form = np.float32(0.42) + np.float32(0.30) * _step(np.float32(0.0), np.float32(0.5), down) \
+        - np.float32(0.22) * tx * tx - np.float32(0.08) * np.exp(-((x / np.float32(0.14)) ** 2))
+    for k in range(3):
+        colour[k] += edge * (tongue[k] * form * light - colour[k])
+
+
+@njit(cache=True, nogil=True)
+def _tip(x, y, bite, floor, lift, tongue, light, colour):
+    """The tongue's tip between the teeth, over the lower ones."""
+    high = min(bite + np.float32(0.12), floor + np.float32(0.25) + np.float32(0.8) * lift)
+    low = floor - np.float32(0.15) - np.float32(0.5) * max(lift - np.float32(0.4), np.float32(0))
+    centre, reach = (high + low) / 2, max((high - low) / 2, np.float32(0.12))
+    tx, ty = x / np.float32(1.35), (y - centre) / reach
+    r = tx * tx + ty * ty * ty * ty
+    tip = _step(np.float32(1.1), np.float32(0.75), r) * _step(np.float32(0.08), np.float32(0.2), lift)
+    form = np.float32(0.70) + np.float32(0.16) * np.exp(-((ty - np.float32(0.1)) / np.float32(0.5)) ** 2) \
+        - np.float32(0.20) * tx * tx
+    for k in range(3):
+        colour[k] += tip * (tongue[k] * form * light - colour[k])
+
+
+@njit(cache=True, nogil=True)
+def _paint(columns, start, to_cm, upper, lower, tongue, cavity, bite, drop, across, out_tongue, scale, opacity, seam, out):
     height, width = out.shape[0], out.shape[1]
     colour, total = np.empty(3, np.float32), np.empty(3, np.float32)
+    edge = 1 + int(seam * scale * np.float32(0.12))
     for i in range(columns.shape[1] // SAMPLES):
         x = start + i
         if x < 0 or x >= width:
@@ -142,19 +177,26 @@ def _paint(columns, start, to_cm, upper, lower, tongue, cavity, bite, drop, acro
         top, bottom = np.float32(1e9), np.float32(-1e9)
         for s in range(SAMPLES):
             c = i * SAMPLES + s
-            if columns[2, c] > columns[0, c]:
+            if columns[2, c] >= columns[0, c] - np.float32(0.5):
                 top, bottom = min(top, columns[0, c]), max(bottom, columns[2, c])
-        for y in range(max(int(top) - 1, 0), min(int(bottom) + 3, height)):
+        for y in range(max(int(top) - edge, 0), min(int(bottom) + 2 + edge, height)):
             share = np.float32(0)
             total[:] = 0
             for s in range(SAMPLES * SAMPLES):
                 c = i * SAMPLES + s // SAMPLES
                 yt, yb = columns[0, c], columns[2, c]
-                if not yb > yt:
+                if not yb >= yt - np.float32(0.5):
                     continue
                 sy = y + (s % SAMPLES + np.float32(0.5)) / SAMPLES - np.float32(0.5)
                 a = coverage(sy, yt, yb, columns[1, c], columns[3, c], np.float32(1))
-                a *= min(np.float32(1), (yb - yt) * np.float32(0.8)) * opacity
+                thin = min(np.float32(1), (yb - yt) * np.float32(0.8))
+                line = seam * opacity * (1 - thin) * np.exp(-((sy - (yt + yb) / 2) / (np.float32(0.045) * scale)) ** 2)
+                a *= thin * opacity
+                if a <= 0 and line <= np.float32(0.004):
+                    continue
+                share += line
+                for k in range(3):
+                    total[k] += line * cavity[k] * np.float32(1.6)
                 if a <= 0:
                     continue
                 sx = x + (s // SAMPLES + np.float32(0.5)) / SAMPLES - np.float32(0.5)

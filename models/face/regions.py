@@ -38,7 +38,7 @@ def regions(points: NDArray[np.float32]) -> Regions:
     """The regions of canonical points [V, 3] cm."""
     x, y, z = points.astype(float).T
     side = np.abs(x)
-    spread = 0.30 + 2.3 * smoothstep(1.7, 4.6, side)
+    spread = 0.30 + 0.20 * smoothstep(0.8, 2.2, side) + 2.0 * smoothstep(1.9, 4.6, side)
     below = smoothstep(-1, 1, (LIP_LINE - y) / spread)
     jaw = below * smoothstep(-2.0, 1.2, z)
     upper = (1 - below) * smoothstep(-1.9, -3.3, y) * np.exp(-((side / 2.7) ** 4))

@@ -12,6 +12,7 @@ from .layers import DETAIL, behind, compose, person_texture
 from .light import measure_light
 from .lipline import settle_lips
 from .mouth import build_mouth
+from .plate import find_teeth
 from .raster import GAIN_ONE, draw_map
 from .shade import build_shade
 
@@ -36,7 +37,9 @@ class FaceRenderer:
         strips = [_strip(template.inner_upper, template.inner_lower), *(_strip(*lids) for lids in template.lids)]
         self._triangles = np.ascontiguousarray(np.concatenate([mesh.triangles, *strips]))
         self._shade = build_shade(mesh)
-        self._mouth = build_mouth(self.rig, measure_light(image, mesh, landmarks))
+        smile = find_teeth(image, mesh)
+        colours = measure_light(image, mesh, landmarks, smile.colour if smile else None)
+        self._mouth = build_mouth(self.rig, colours, smile)
         self._eyes = [build_eye(self.rig, image, landmarks, side) for side in (0, 1)]
         self._posed = new_posed(self.rig)
         self._whole = np.zeros((height, width, 2), np.int16)

@@ -16,7 +16,7 @@ HALF = 3.0                   # cm from the middle to the texture's sides
 ABOVE, BELOW = 1.9, 0.35     # cm from the biting edge to the texture's ends, gum side first
 _UPPER = ((0.86, 0.66, 0.76, 0.70, 0.68, 1.0), (1.02, 0.88, 0.98, 0.84, 0.76, 0.70), (0.0, 0.07, 0.0, 0.09, 0.14, 0.18))
 _LOWER = ((0.53, 0.59, 0.68, 0.70, 0.70, 1.0), (0.84, 0.88, 0.98, 0.84, 0.78, 0.72), (0.0, 0.01, -0.02, 0.06, 0.12, 0.16))
-_ENAMEL = np.array([0.93, 0.90, 0.84])
+ENAMEL = np.array([0.93, 0.90, 0.84])
 _GUM = np.array([0.66, 0.36, 0.35])
 _FLESH = np.array([0.62, 0.31, 0.30])
 _CAVITY = np.array([0.19, 0.065, 0.06])
@@ -34,9 +34,9 @@ class Palette:
 
 def palette(light: NDArray[np.float64], level: float) -> Palette:
     """Colours under a `light` of chroma [3] (mean one) in which enamel shows at `level` in 0..255."""
-    unit = level / float(_ENAMEL.mean())
+    unit = level / float(ENAMEL.mean())
     return Palette(*(np.clip(colour * light * unit, 0, 255).astype(np.float32)
-                     for colour in (_ENAMEL, _GUM, _FLESH, _CAVITY)))
+                     for colour in (ENAMEL, _GUM, _FLESH, _CAVITY)))
 
 
 def row_of_teeth(colours: Palette, upper: bool) -> NDArray[np.float32]:
@@ -53,13 +53,13 @@ def row_of_teeth(colours: Palette, upper: bool) -> NDArray[np.float32]:
     tooth = np.minimum(np.searchsorted(ends, along), len(widths) - 1)
     width = np.array(widths)[tooth]
     t = np.clip((along - (ends[tooth] - width / 2)) / (width / 2), -1, 1)            # -1 .. 1 across a tooth
-    edge = -np.array(steps)[tooth] - 0.09 * t**4 - np.where(tooth == 2, 0.09 * np.abs(t), 0.0)
+    edge = -np.array(steps)[tooth] - 0.05 * np.abs(t) ** 5 - np.where(tooth == 2, 0.06 * np.abs(t), 0.0)
     margin = edge - np.array(crowns)[tooth] + 0.10 * t**2 + 0.06 * np.abs(t) ** 6
-    shade = np.exp(-depth / 3.4) * (1 - 0.13 * t**2 - 0.30 * smoothstep(0.80, 1.0, np.abs(t)))
+    shade = np.exp(-depth / 3.4) * (1 - 0.10 * t**2 - 0.17 * smoothstep(0.82, 1.0, np.abs(t)))
     inside = smoothstep(0.025, -0.025, y[:, None] - edge[None])
     gum = smoothstep(0.05, -0.05, y[:, None] - margin[None])
     rise = (edge[None] - y[:, None]) / np.array(crowns)[tooth][None]                 # 0 at the edge, 1 at the gum
-    tone = shade[None] * (1 - 0.16 * smoothstep(0.16, 0.0, rise) - 0.10 * smoothstep(0.6, 1.0, rise))
+    tone = shade[None] * (1 - 0.10 * smoothstep(0.16, 0.0, rise) - 0.10 * smoothstep(0.6, 1.0, rise))
     tone = tone + 0.06 * np.exp(-(((t[None] + 0.15) / 0.35) ** 2) - ((rise - 0.55) / 0.22) ** 2)
     warm = 1 - np.array([0.0, 0.02, 0.08]) * smoothstep(0.5, 1.0, rise)[..., None]
     enamel = colours.enamel * tone[..., None] * warm
