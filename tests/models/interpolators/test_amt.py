@@ -1,7 +1,7 @@
 import pytest
 import torch
-from limner.engine.errors import UsageError
-from limner.models.interpolators.amt import build_network
+from limner.engine.errors import UsageError, WeightsError
+from limner.models.interpolators.amt import build_network, create
 
 from tests.golden import cases as golden
 
@@ -50,3 +50,27 @@ def test_equals_the_published_network(path, loaded):
 def test_unknown_variant_is_named():
     with pytest.raises(UsageError, match="amt_s, amt_l, amt_g"):
         build_network("amt_x")
+
+
+@pytest.mark.parametrize("variant", ["amt_s", "amt_l"])
+def test_a_checkpoint_is_told_by_its_content(tmp_path, variant):
+    torch.manual_seed(0)
+    network = build_network(variant)
+    path = tmp_path / "weights.pth"
+    torch.save({"epoch": 3, "state_dict": network.state_dict(), "optim": {}}, path)
+    stage = create(fps=50, weights=path, device="cpu")
+    loaded = stage.live.network
+    assert loaded.size == network.size and (stage.delay, stage.factor, stage.step) == (1, 2, 1800)
+    assert all(torch.equal(a, b) for a, b in zip(loaded.state_dict().values(), network.state_dict().values(), strict=True))
+
+
+def test_without_weights_the_way_out_is_named():
+    with pytest.raises(WeightsError, match=r"amt-s\.pth.*use blend"):
+        create(fps=50)
+
+
+def test_another_networks_file_is_refused(tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save({"something.weight": torch.zeros(3)}, path)
+    with pytest.raises(WeightsError, match="not the AMT-S"):
+        create(fps=50, weights=path)
