@@ -36,7 +36,8 @@ def load_weights(network: nn.Module, path: Path, name: str, *, prefixes: tuple[s
     """Fill `network` (called `name` in the catalogue) from `path`; returns it in evaluation mode.
 
     `prefer` names the place to take when several state dicts fit equally well (an EMA beside its original).
-    Counters and constant buffers may be missing; every other key and shape must be there, and no others.
+    Counters and the buffers a network names in `fixed_buffers` may be missing; every other key must be there with its
+    shape, and no others.
     Raises WeightsError with the first differences and the network the file seems to belong to.
     """
     candidates = state_dicts(path, prefixes)
@@ -53,7 +54,7 @@ def load_weights(network: nn.Module, path: Path, name: str, *, prefixes: tuple[s
 def fill(network: nn.Module, state: State, path: Path, name: str) -> None:
     """Give `network` the tensors of `state`; WeightsError unless keys, shapes and finiteness are right."""
     wanted = network.state_dict()
-    optional = {key for key in wanted if key.endswith("num_batches_tracked")} | constants(network)
+    optional = {key for key in wanted if key.endswith("num_batches_tracked")} | set(getattr(network, "fixed_buffers", ()))
     differences = compare(wanted, state, optional)
     if differences:
         raise WeightsError(mismatch(path, name, differences, recognise(shapes(state))))
@@ -61,11 +62,6 @@ def fill(network: nn.Module, state: State, path: Path, name: str) -> None:
     if broken:
         raise WeightsError(f"{path}: {broken} is not finite, so the file is damaged or its training diverged; use another one")
     network.load_state_dict(wanted | {key: value for key, value in state.items() if key in wanted})
-
-
-def constants(network: nn.Module) -> set[str]:
-    """Buffers a network declares as fixed (`fixed_buffers`, names as in its state dict): its own values stay."""
-    return set(getattr(network, "fixed_buffers", ()))
 
 
 def shapes(state: State) -> dict[str, tuple[int, ...]]:

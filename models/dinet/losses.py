@@ -12,6 +12,8 @@ _SLICES = ((0, 2), (2, 7), (7, 12), (12, 21), (21, 30))
 class VGG19Features(nn.Module):
     """RGB in 0..1, [B, 3, H, W] -> the five maps after ReLU 1_1, 2_1, 3_1, 4_1 and 5_1 (Simonyan and Zisserman 2015)."""
 
+    fixed_buffers = ("mean", "std")          # ImageNet's; files need not hold them
+
     def __init__(self):
         super().__init__()
         layers, inputs = [], 3
