@@ -130,8 +130,7 @@ class Session:
         now_ns = self._clock.now_ns()
         self.metrics.time("hear", now_ns - chunk.captured_ns)
         if self._origin is not None and len(samples):
-            expected = samples_from_ticks(self._position() + self._timing.latency)
-            self._track.hear(dataclasses.replace(chunk, samples=samples), expected)
+            self._track.hear(dataclasses.replace(chunk, samples=samples), self._expected())
             self._pulse.fire()
 
     def say(self, speech: NDArray[np.float32] | AsyncIterator[AudioChunk]) -> Utterance:
@@ -240,9 +239,18 @@ class Session:
 
     def _hold(self, by: int) -> None:
         """Hold the media clock back: everything is handed over `by` ticks later, picture and sound alike."""
-        self._origin += by
-        self._track.lengthened(samples_from_ticks(by))
-        self.metrics.count("held_ticks", by)
+        if by > 0:
+            self._origin += by
+            self._track.lengthened(samples_from_ticks(by))
+            self.metrics.count("held_ticks", by)
+
+    def _room_left(self) -> int:
+        """Ticks by which live sound already taken in may still be delayed."""
+        return self._timing.room - ticks_from_samples(self._track.lead(self._expected()))
+
+    def _expected(self) -> int:
+        """Where in the soundtrack a sample captured now lies."""
+        return samples_from_ticks(self._position() + self._timing.latency)
 
     # Hear
 
@@ -304,27 +312,28 @@ class Session:
             await self._pulse.until(self._origin + plan.start)
             if generation != self.generation:
                 return False
-        first = self._timing.lookahead       # without it there would be no row at all
-        needed = samples_from_ticks(max(first, plan.pts + self._timing.lookahead - self._schedule.sacrifice)) + 1
+        due = plan.pts - self._timing.lead - self._schedule.sacrifice
+        needed = max(0, due + self._timing.lead) + self._timing.lookahead    # less would not make the first row
         spare = max(0, self._timing.budget - self._schedule.cost * 5 // 4)
-        return await self._sound(needed, plan.pts - self._timing.lead, spare)
+        return await self._sound(samples_from_ticks(needed) + 1, due, spare)
 
     async def _sound(self, upto: int, due: int, spare: int = 0) -> bool:
-        """Wait for all sound before sample `upto`, wanted at position `due`.
+        """Wait for all sound before sample `upto`, wanted at position `due`; False when a cut came first.
 
-        The clock is held by what it is later than `spare` ticks. False when a cut came first.
+        The clock is held by what the wait was longer than `spare` ticks after `due`.
         """
-        generation, waited = self.generation, False
+        generation, began = self.generation, None
         try:
             while generation == self.generation:
-                late = self._position() - due
-                if self._track.cover(upto, self._clock.now_ns(), samples_from_ticks(late)):
-                    if late > self._timing.room or (waited and late > spare):
-                        self._hold(late - spare)
+                position = self._position()
+                late = position - due
+                if self._track.cover(upto, self._clock.now_ns(), late):
+                    if began is not None:
+                        self._hold(min(late - spare, position - began, self._room_left()))
                     return True
-                waited = self._starved = True
-                limit = self._timing.block if late <= self._timing.block else self._timing.room
-                await self._pulse.until(self._origin + due + limit + TICKS_PER_MS)
+                began = position if began is None else began
+                self._starved = True
+                await self._pulse.until(self._origin + due + self._track.patience + TICKS_PER_MS)
             return False
         finally:
             self._starved = False
@@ -383,9 +392,8 @@ class Session:
 
     def _keep_pace(self) -> None:
         """Where drawing takes longer than declared, lengthen a pause so that live pictures are in time again."""
-        spare = self._track.spare
-        self._schedule.spare = None if spare is None else ticks_from_samples(spare)
-        self._track.wanted = samples_from_ticks(self._schedule.wanted_slack())
+        self._schedule.spare = self._track.spare
+        self._track.wanted = self._schedule.wanted_slack()
         if short := self._track.shortfall:
             self._hold(ticks_from_samples(short))
 
@@ -425,9 +433,11 @@ class Session:
 
     async def _play(self) -> None:
         while True:
-            at = self._played
-            await self._due(ticks_from_samples(at))
-            if not await self._sound(at + CHUNK, ticks_from_samples(at)):
+            at, due = self._played, ticks_from_samples(self._played)
+            await self._due(due)
+            if (late := self._position() - due) > self._timing.room:     # the machine slept or the loop was blocked
+                self._hold(late)
+            if not await self._sound(at + CHUNK, due):
                 continue
             samples = self._track.read(at, CHUNK)
             chunk = AudioChunk(

@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from .clock import SAMPLE_RATE, samples_from_ticks
+from .clock import SAMPLE_RATE, samples_from_ticks, ticks_from_samples
 from .metrics import Metrics
 from .ring import SampleRing
 from .schedule import Timing
@@ -81,8 +81,7 @@ class Soundtrack:
 
     def __init__(self, timing: Timing, metrics: Metrics) -> None:
         self._ring = SampleRing(HISTORY)
-        self._block = samples_from_ticks(timing.block)
-        self._room = samples_from_ticks(timing.room)
+        self._timing = timing
         self._metrics = metrics
         self._gate = QuietGate()
         self._slack = Slack()
@@ -92,7 +91,7 @@ class Soundtrack:
         self._marks: deque[tuple[int, int, int]] = deque(maxlen=512)
         self.live = False                                 # a live source feeds the head
         self.captured_ns = 0                              # of the newest sample written
-        self.wanted = 0                                   # slack the schedule asks for beyond the declared one
+        self.wanted = 0                                   # ticks live sound should come earlier than declared
 
     @property
     def head(self) -> int:
@@ -124,7 +123,10 @@ class Soundtrack:
             return
         fresh = not self.live
         if fresh:
-            self._attach(expected - count + self.wanted)
+            start = expected - count + samples_from_ticks(self.wanted)
+            if start < 0:                    # captured before anything is handed over
+                return
+            self._attach(start)
         self._slack.add(self.head + count - expected)
         skip = min(count, max(self._over_cap(count, expected), self._surplus(fresh)))
         if skip:
@@ -140,7 +142,7 @@ class Soundtrack:
         self.live = True
 
     def _over_cap(self, count: int, expected: int) -> int:
-        over = max(0, self.head + count - expected - self._room)
+        over = max(0, self.head + count - expected - samples_from_ticks(self._timing.room))
         self._metrics.count("skipped_samples", min(over, count))
         return over
 
@@ -149,7 +151,7 @@ class Soundtrack:
         least = self._slack.newest if fresh else self._slack.least
         if least is None or not self._gate.quiet:
             return 0
-        surplus = least - self.wanted
+        surplus = least - samples_from_ticks(self.wanted)
         return surplus if surplus > _TOLERANCE else 0
 
     def _skip(self, samples: NDArray[np.float32], count: int) -> None:
@@ -165,13 +167,20 @@ class Soundtrack:
         least = self._slack.least
         if not self.live or not self._gate.quiet or least is None:
             return 0
-        missing = self.wanted - least
+        missing = samples_from_ticks(self.wanted) - least
         return missing if missing > _TOLERANCE // 2 else 0
 
     @property
     def spare(self) -> int | None:
-        """Samples by which live sound has come early of late; None while sound is not live and there at will."""
-        return (self._slack.least or self._slack.newest or 0) if self.live else None
+        """Ticks by which sound comes earlier than declared; None while speech is said, which is there at will."""
+        if self.speaking:
+            return None
+        least = self._slack.newest if self._slack.least is None else self._slack.least
+        return self.wanted if not self.live or least is None else max(0, ticks_from_samples(least))
+
+    def lead(self, expected: int) -> int:
+        """Samples of live sound taken in beyond position `expected`."""
+        return max(0, self.head - expected) if self.live else 0
 
     def lengthened(self, by: int) -> None:
         """The clock was held back by `by`, so everything live comes earlier by as much."""
@@ -189,26 +198,38 @@ class Soundtrack:
     def cover(self, upto: int, now_ns: int, late: int) -> bool:
         """Have sound up to position `upto`, from speech, or silence; False while live sound or speech is awaited.
 
-        `late` says for how many samples' time the asker has been waiting: past a block in a pause, and past the cap's
-        room inside speech, the voice is taken to have stopped.
+        `late` says for how many ticks the asker has been waiting, less than 0 when it asks early. See `patience`.
         """
         while self.head < upto:
             missing = upto - self.head
             if speech := self.speaking:
                 if not self._say(speech, missing, now_ns, late):
                     return False
-            elif self.live and late <= (self._block if self._gate.quiet else self._room):
+            elif late <= self.patience:
                 return False
             else:
                 self._fall_silent(missing, now_ns)
         return True
+
+    @property
+    def patience(self) -> int:
+        """How late, in ticks, sound may be before silence stands in for it: when to ask again.
+
+        Nobody knows whether silence will not be spoken into, so it is not written earlier than live sound would come.
+        A live voice is waited for by a block in a pause; inside speech, by all the room under the cap.
+        """
+        if self.speaking:
+            return self._timing.room
+        if not self.live:
+            return -self.wanted - 1
+        return self._timing.block if self._gate.quiet else self._timing.room
 
     def _say(self, speech: Utterance, missing: int, now_ns: int, late: int) -> bool:
         if speech.held:
             self._write(speech.take(missing), now_ns)
         elif speech.over:
             self._end(speech)
-        elif speech.starving or late > self._room:
+        elif speech.starving or late > self._timing.room:
             speech.starving = True
             self._metrics.count("starved_samples", missing)
             self._write(np.zeros(missing, np.float32), now_ns)
