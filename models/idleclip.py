@@ -4,18 +4,17 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from limner.engine.clock import TICKS
-from limner.engine.errors import MediaError, PortraitError, TooLarge
+from limner.engine.errors import MediaError, PortraitError
 from limner.engine.types import Portrait
 from numpy.typing import NDArray
 
 from .portrait import find_faces
+from .video import open_video
 
 MOST_FRAMES = 250                            # ten seconds at 25 frames per second
-_MOST_PIXELS = 4096 * 2304                   # of one coded frame
 _FILTER = (1, 4, 6, 4, 1)                    # binomial: steadies the landmarks without following noise
 
 
@@ -63,21 +62,11 @@ def _scaled(landmarks: NDArray[np.float32], scale: float) -> NDArray[np.float32]
 
 
 def _decode(path: Path) -> tuple[list[NDArray[np.uint8]], float]:
-    try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
-            stream = container.streams.best("video")
-            if stream is None:
-                raise MediaError(f"{path}: no picture in it; expected an idle clip such as mp4")
-            if stream.width * stream.height > _MOST_PIXELS:
-                raise TooLarge(f"{path}: {stream.width} x {stream.height} px, at most 4096 x 2304 are accepted")
-            decoded = islice(container.decode(stream), MOST_FRAMES)
-            frames = [frame.to_ndarray(format="rgb24") for frame in decoded]
-            rate = float(stream.average_rate or 25)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{path}: not a video that can be read ({error}); expected an idle clip such as mp4") from error
-    if not frames or not 1 <= rate <= 240:
-        raise MediaError(f"{path}: {len(frames)} frames at {rate:g} per second; expected a video of a face")
-    return [frame for frame in frames if frame.shape == frames[0].shape], rate
+    with open_video(path) as (rate, pictures):
+        frames = list(islice(pictures, MOST_FRAMES))
+    if not frames:
+        raise MediaError(f"{path}: no picture in it; expected an idle clip such as mp4")
+    return frames, rate
 
 
 def follow(frames: list[NDArray[np.uint8]], path: Path) -> NDArray[np.float32]:

@@ -27,14 +27,13 @@ class Footage:
 
 
 def cut_clips(frames: list[NDArray[np.uint8]], landmarks: NDArray, logits: NDArray[np.float32], mouth: int,
-              seed: int) -> Footage:
-    """Cut a video at 25 fps into clips for a mouth square of `mouth` px.
+              rng: np.random.Generator) -> Footage:
+    """Cut pictures at 25 fps into clips for a mouth square of `mouth` px.
 
-    `landmarks` [n, 68, 2] px, `logits` [m, 29] at 25 Hz. Clips whose crop leaves the picture or changes its size too
-    much are left out. Raises PortraitError when fewer than six remain (five references come from other clips).
+    `landmarks` [n, 68, 2] px, `logits` [m, 29] at 25 Hz, both from the first frame on. Clips whose crop leaves the
+    picture or changes its size too much are left out.
     """
     height, width = crop.picture_size(mouth)
-    rng = np.random.default_rng(seed)
     pictures, rows = [], []
     for start in range(0, min(len(frames), len(logits)) - LENGTH + 1, LENGTH):
         part = slice(start, start + LENGTH)
@@ -43,10 +42,18 @@ def cut_clips(frames: list[NDArray[np.uint8]], landmarks: NDArray, logits: NDArr
             continue
         pictures.append([cv2.resize(box.cut(frame), (width, height)) for box, frame in zip(boxes, frames[part], strict=True)])
         rows.append(logits[part])
-    if len(pictures) <= REFERENCES:
-        raise PortraitError(f"{len(pictures)} usable clips of {LENGTH} frames, at least {REFERENCES + 1} are needed; "
+    count = len(pictures)
+    return Footage(np.array(pictures, np.uint8).reshape(count, LENGTH, height, width, 3),
+                   np.array(rows, np.float32).reshape(count, LENGTH, LOGITS))
+
+
+def join(parts: list[Footage], name: str) -> Footage:
+    """The clips of one video put together. PortraitError when they are fewer than six: references come from five others."""
+    count = sum(len(part.frames) for part in parts)
+    if count <= REFERENCES:
+        raise PortraitError(f"{name}: {count} usable clips of {LENGTH} frames, at least {REFERENCES + 1} are needed; "
                             "use a video of a few seconds with the whole face in view")
-    return Footage(np.array(pictures, np.uint8), np.array(rows, np.float32))
+    return Footage(np.concatenate([part.frames for part in parts]), np.concatenate([part.audio for part in parts]))
 
 
 def _boxes(landmarks: NDArray, margin: float) -> list[crop.Box] | None:

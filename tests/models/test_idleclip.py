@@ -1,7 +1,7 @@
 import av
 import numpy as np
 import pytest
-from limner.engine.errors import MediaError, PortraitError, TooLarge
+from limner.engine.errors import MediaError, PortraitError
 from limner.models import idleclip
 from limner.models.idleclip import IdleClip, read_clip, steady, still
 
@@ -80,12 +80,6 @@ def test_not_a_video(tmp_path):
         read_clip(path, 64)
     with pytest.raises(MediaError):
         read_clip(tmp_path / "none.mp4", 64)
-
-
-def test_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(idleclip, "_MOST_PIXELS", 100)
-    with pytest.raises(TooLarge):
-        read_clip(write(tmp_path / "c.mp4", np.zeros((2, 64, 64, 3), np.uint8)), 64)
 
 
 def test_length_is_bounded(tmp_path, monkeypatch):

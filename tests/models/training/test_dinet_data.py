@@ -13,9 +13,13 @@ def video(count=60, size=256):
     return list(frames), marks[:, list(crop.MULTI_PIE), :2], logits
 
 
+def cut(frames, marks, logits, seed):
+    return data.cut_clips(frames, marks, logits, 64, np.random.default_rng(seed))
+
+
 @pytest.fixture(scope="module")
 def footage():
-    return data.cut_clips(*video(), 64, seed=0)
+    return cut(*video(), 0)
 
 
 def test_clips_are_nine_frames_with_their_rows(footage):
@@ -27,16 +31,17 @@ def test_clips_are_nine_frames_with_their_rows(footage):
 
 def test_same_seed_same_crops():
     large = video(60, 512)                                               # a radius goes in steps of four pixels
-    first, again, other = (data.cut_clips(*large, 64, seed=seed).frames for seed in (0, 0, 1))
+    first, again, other = (cut(*large, seed).frames for seed in (0, 0, 1))
     assert np.array_equal(again, first) and not np.array_equal(other, first)
 
 
 def test_too_short_or_out_of_view():
-    with pytest.raises(PortraitError, match="5 usable clips"):
-        data.cut_clips(*video(53), 64, seed=0)
-    frames, marks, logits = video(60)
-    with pytest.raises(PortraitError, match="0 usable clips"):
-        data.cut_clips(frames, marks + 200, logits, 64, seed=0)
+    frames, marks, logits = video(53)
+    few = cut(frames, marks, logits, 0)
+    with pytest.raises(PortraitError, match=r"a\.mp4: 5 usable clips"):
+        data.join([few], "a.mp4")
+    assert len(data.join([few, few], "a.mp4").frames) == 10
+    assert cut(frames, marks + 200, logits, 0).frames.shape == (0, 9, 104, 80, 3)
 
 
 def test_batches_depend_on_seed_and_step_alone(footage):
