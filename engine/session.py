@@ -392,8 +392,8 @@ class Session:
 
     def _keep_pace(self) -> None:
         """Where drawing takes longer than declared, lengthen a pause so that live pictures are in time again."""
-        self._schedule.spare = self._track.spare
         self._track.wanted = self._schedule.wanted_slack()
+        self._schedule.spare = self._track.spare
         if short := self._track.shortfall:
             self._hold(ticks_from_samples(short))
 

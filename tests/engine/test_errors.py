@@ -1,7 +1,6 @@
 """One tree of errors, each with its exit status and HTTP status."""
 
 import pytest
-
 from limner.engine import errors
 
 
