@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 BLOCK_MS = 10
 QUEUE = 200                            # blocks (2 s) between the callback and the loop; then the oldest goes, counted
 WATCHDOG = 300 * TICKS_PER_MS          # without a callback: PulseAudio and some USB devices stall without an error
-RETRY = 1000 * TICKS_PER_MS            # between two attempts to open again
-GIVE_UP = 10_000 * TICKS_PER_MS        # without any sound
+RETRY = 2000 * TICKS_PER_MS            # from one opening to the next: a Bluetooth headset needs a second to start
+GIVE_UP = 15_000 * TICKS_PER_MS        # without any sound
 CHECK = 100 * TICKS_PER_MS
 NS_PER_S = 1_000_000_000
 

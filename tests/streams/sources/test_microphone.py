@@ -58,8 +58,12 @@ class PaperAudio:
 
 
 async def until(condition):
-    while not condition():
+    """Let tasks and threads run until it holds; far more rounds than any needs, then a failure instead of a hang."""
+    for _ in range(500_000):
+        if condition():
+            return
         await asyncio.sleep(0)
+    raise AssertionError("never came true")
 
 
 class Ear:
@@ -106,7 +110,7 @@ async def test_blocks_become_gap_free_chunks_on_the_clock(ear):
 
 
 async def test_a_stall_is_silence_and_the_stream_is_opened_again(ear):
-    await ear.speak(ear.audio, 150)
+    await ear.speak(ear.audio, 210)
     await ear.clock.advance(250 * MS)
     assert len(ear.audio.opened) == 1                                    # a hiccup below the watchdog is nothing
     await ear.clock.advance(300 * MS)
@@ -122,13 +126,13 @@ async def test_a_stall_is_silence_and_the_stream_is_opened_again(ear):
 async def test_unplugged_is_silence_then_one_clear_error(ear):
     await ear.speak(ear.audio, 5)
     ear.audio.devices = ear.audio.devices[:1]
-    for _ in range(120):
+    for _ in range(170):
         await ear.clock.advance(100 * MS)
         await asyncio.sleep(0)
         if ear.task.done():
             break
     await until(ear.task.done)
-    with pytest.raises(DeviceError, match=r"'Studio mic' has given no sound for 10 s; .*Plug it in"):
+    with pytest.raises(DeviceError, match=r"'Studio mic' has given no sound for 15 s; .*Plug it in"):
         ear.task.result()
     assert ear.mic.lost > 0
 
@@ -140,8 +144,9 @@ async def test_plugged_in_again_it_goes_on(ear):
         await ear.clock.advance(100 * MS)
     await until(lambda: ear.mic.reopened >= 1)
     ear.audio.devices = devices
-    while len(ear.audio.opened) == 1:
+    for _ in range(30):
         await ear.clock.advance(100 * MS)
+    await until(lambda: len(ear.audio.opened) == 2)
     await ear.speak(ear.audio, 5, value=0.5)
     assert not ear.task.done() and ear.chunks[-1].samples[0] == 0.5
 
@@ -235,20 +240,18 @@ import numpy as np
 from limner.engine.clock import MonotonicClock
 from limner.streams.sources.microphone import create
 
-async def listen(seconds):
-    heard, late = [], []
-    clock = MonotonicClock()
-    async with create("pulse", clock=clock) as mic:
+async def listen():
+    heard = []
+    async with create("pulse", clock=MonotonicClock()) as mic:
         print("open", mic.label, flush=True)
         async for chunk in mic:
             heard.append(chunk.samples)
-            late.append((clock.now() - chunk.pts) / 90)
-            if sum(map(len, heard)) > seconds * 16000:
+            loud = [np.abs(h).max() > 0.05 for h in heard]
+            if any(loud) and not any(loud[-30:]) or len(heard) > 2000:
                 break
-    sound = np.concatenate(heard)
-    np.savez(sys.argv[1], sound=sound, late=late, lost=mic.lost, blocks=[len(h) for h in heard])
+    np.savez(sys.argv[1], sound=np.concatenate(heard), blocks=[len(h) for h in heard])
 
-asyncio.run(listen(2.5))
+asyncio.run(listen())
 """
 
 
