@@ -4,6 +4,9 @@ Each figure stands beside its baselines from the same run: lips driven by loudne
 sound (the same sound rolled by 37 %). `material` is a folder with `speech/` (`NAME.wav` and pocketsphinx's
 `NAME.phone.json`) and `video/` (clips of talking people); without it only stillness and speed are measured.
 Recordings and clips are sorted by name and halved: tables and gains were chosen on the `tuning` half alone.
+
+Mouths are compared twice: `rows`, the lip gap and width the driver asks for, and `film`, those found by landmarks in a
+finished, encoded film of the person (there the same judge measures both mouths, so only there amplitudes compare).
 """
 
 import json
@@ -17,7 +20,7 @@ from limner.models.mouth import indices, lip_gap, lip_width
 from limner.streams.media import decode_mono
 from numpy.typing import NDArray
 
-from . import face_baselines, face_clips, face_noises, face_scores
+from . import face_baselines, face_clips, face_film, face_noises, face_scores
 
 HOP, RATE = 160, 16_000
 ROLL = 0.37
@@ -89,23 +92,34 @@ def curves_by(driver: SpeechDriver, x: NDArray) -> dict[str, tuple[NDArray, NDAr
             "energy": face_baselines.energy_jaw(x), "formant": face_baselines.formant_rule(x)}
 
 
-def video_half(driver: SpeechDriver, clips: list[face_clips.Clip]) -> dict:
-    """Lip curves against real mouths: means over clips. A baseline has no unit, so it has no sd ratio."""
-    scores: dict[str, dict[str, list]] = {}
-    for clip in clips:
+def video_half(driver: SpeechDriver, paths: list[Path], quick: bool) -> dict:
+    """Lip curves against real mouths: means over clips, of rows and (not `quick`) of films."""
+    rows: dict[str, list] = {}
+    films: dict[str, list] = {}
+    for path in paths:
+        clip = face_clips.read_clip(path)
+        centres = (np.arange(len(clip.sound) // HOP) + 0.5) * HOP / RATE
         for name, curves in curves_by(driver, clip.sound).items():
-            for part, ours, real in zip(("opening", "width"), curves, (clip.mouth.opening, clip.mouth.width), strict=True):
-                score = face_scores.score_curve(ours, clip.mouth.times, real)
-                scores.setdefault(name, {}).setdefault(part, []).append(score)
-    return {"clips": len(clips)} | {
-        name: {part: summary(s, name in ("driver", "shuffled")) for part, s in parts.items()}
-        for name, parts in scores.items()}
+            n = min(len(curves[0]), len(centres))
+            ours = face_clips.Mouth(centres[:n], curves[0][:n], curves[1][:n])
+            rows.setdefault(name, []).append(face_scores.score_mouth(ours, clip.mouth))
+        for name, sound in {} if quick else {"driver": clip.sound, "shuffled": rolled(clip.sound)}.items():
+            ours = face_film.filmed(path, clip, sound, driver)
+            films.setdefault(name, []).append(face_scores.score_mouth(ours, clip.mouth))
+    return {"clips": len(paths), "rows": {n: summary(s, ratio=False) for n, s in rows.items()},
+            "film": {n: summary(s, ratio=True) for n, s in films.items()}}
 
 
-def summary(scores: list[face_scores.CurveScore], has_unit: bool) -> dict:
-    out = {"r": float(np.mean([s.r for s in scores])), "best_r": float(np.mean([s.best for s in scores])),
-           "lag_ms": 1000 * float(np.median([s.lag for s in scores])), "each_r": [round(s.r, 3) for s in scores]}
-    return out | ({"sd_ratio": float(np.exp(np.mean(np.log([s.ratio for s in scores]))))} if has_unit else {})
+def summary(pairs: list[tuple[face_scores.CurveScore, face_scores.CurveScore]], ratio: bool) -> dict:
+    """Means over clips of opening and width scores; only films have an amplitude that compares."""
+    out = {}
+    for part, scores in zip(("opening", "width"), zip(*pairs, strict=True), strict=True):
+        out[part] = {"r": float(np.mean([s.r for s in scores])), "best_r": float(np.mean([s.best for s in scores])),
+                     "lag_ms": 1000 * float(np.median([s.lag for s in scores])),
+                     "each_r": [round(s.r, 3) for s in scores]}
+        if ratio:
+            out[part]["sd_ratio"] = float(np.exp(np.mean(np.log([s.ratio for s in scores]))))
+    return out
 
 
 def stillness(driver: SpeechDriver, speaking_sd: float, seconds: float) -> dict:
@@ -159,9 +173,9 @@ def run(json_path: Path | None, quick: bool = False, material: Path | None = Non
         recordings = sorted((Path(material) / "speech").glob("*.phone.json"))[: 2 if quick else None]
         videos = sorted(p for p in (Path(material) / "video").glob("*") if p.suffix in VIDEOS)[: 2 if quick else None]
         result["speech"] = {half: speech_half(driver, files) for half, files in halves(recordings).items() if files}
-        clips = [face_clips.read_clip(p) for p in videos]
-        result["mouth"] = {half: video_half(driver, some) for half, some in halves(clips).items() if some}
-        voice = np.concatenate([c.sound for c in clips] or [voice])
+        result["mouth"] = {half: video_half(driver, some, quick) for half, some in halves(videos).items() if some}
+        sounds = [np.concatenate(list(decode_mono(p))) for p in videos]
+        voice = np.concatenate(sounds or [voice])
     result["stillness"] = stillness(driver, float(lip_gap(drive(driver, voice)[0]).std()), 6 if quick else 20)
     result["streaming"] = streaming(driver, voice, 1 if quick else 5)
     if json_path:

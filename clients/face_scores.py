@@ -9,6 +9,8 @@ from limner.engine.errors import InputError
 from limner.models.phones import CLASS_INDEX, VISEME_OF, arpabet_parts
 from numpy.typing import NDArray
 
+from .face_clips import Mouth
+
 HOP = 0.01                         # s
 REFERENCE_EARLY = 0.010            # s by which pocketsphinx sets its boundaries too early (measured on flite's truth)
 TOLERANCE = 0.02                   # s a contact may miss a /p b m/ by
@@ -68,11 +70,16 @@ class CurveScore:
     ratio: float
 
 
-def score_curve(ours: NDArray, times: NDArray, real: NDArray) -> CurveScore:
-    """A curve per hop against a real one at `times` (s)."""
-    at = (np.arange(len(ours)) + 0.5) * HOP
+def score_curve(ours: NDArray, at: NDArray, real: NDArray, times: NDArray) -> CurveScore:
+    """A curve known at the instants `at` (s) against a real one at `times` (s)."""
     lags = np.arange(-MAX_LAG, MAX_LAG + 1) * HOP
     r = [pearson(np.interp(times + lag, at, ours), real) for lag in lags]
     k = int(np.argmax(r))
     same = np.interp(times, at, ours)
     return CurveScore(r[MAX_LAG], r[k], float(lags[k]), float(same.std() / (real.std() + 1e-12)))
+
+
+def score_mouth(ours: Mouth, real: Mouth) -> tuple[CurveScore, CurveScore]:
+    """Opening and width of one mouth against another's."""
+    return (score_curve(ours.opening, ours.times, real.opening, real.times),
+            score_curve(ours.width, ours.times, real.width, real.times))

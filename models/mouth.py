@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 from limner.engine.errors import InputError
-from limner.engine.types import ARKIT, ARKIT_INDEX, EXPRESSION_ROW
+from limner.engine.types import ARKIT_INDEX, EXPRESSION_ROW
 from numpy.typing import NDArray
 
 from .phones import CLASSES, PARENT
 
 TABLE = Path(__file__).parent / "drivers" / "visemes.toml"
 
-# Lip gap and width in inter-ocular distances (outer eye corners); visemes.toml says the same in words.
-GAP_JAW, GAP_LOWER, GAP_UPPER, GAP_FUNNEL = 0.38, 0.08, 0.06, 0.04
-WIDE_STRETCH, WIDE_SMILE, WIDE_PUCKER, WIDE_FUNNEL = 0.08, 0.08, -0.14, -0.06
+# What each weight does, in distances between the outer eye corners; visemes.toml says the same in words.
+GAP = {"mouthLowerDown": 0.047, "mouthUpperUp": 0.036, "mouthFunnel": 0.05, "mouthPucker": 0.015,
+       "mouthRollLower": -0.037, "mouthRollUpper": -0.009, "mouthPress": -0.013}
+GAP_JAW = 0.43
+WIDTH = {"mouthStretch": 0.136, "mouthSmile": 0.122, "mouthPucker": -0.114, "mouthFunnel": -0.047}
 
 
 def indices(name: str) -> list[int]:
@@ -57,24 +59,30 @@ def _row(path: Path, name: str, section: dict) -> NDArray[np.float32]:
     return row
 
 
-def _mean(rows: NDArray, name: str) -> NDArray:
-    return rows[..., indices(name)].mean(-1)
+def _vector(shares: dict[str, float]) -> NDArray[np.float32]:
+    """[52] so that weights @ vector sums the shares, both sides averaged."""
+    vector = np.zeros(len(ARKIT_INDEX), np.float32)
+    for name, share in shares.items():
+        columns = indices(name)
+        vector[columns] = share / len(columns)
+    return vector
+
+
+_GAP, _WIDTH, _SHAPES = _vector(GAP), _vector(WIDTH), len(ARKIT_INDEX)
+_JAW, _CLOSE = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthClose"]
 
 
 def lip_gap(rows: NDArray) -> NDArray:
     """Lip gap in inter-ocular distances that weights [..., 52 or more] ask for."""
-    jaw = GAP_JAW * _mean(rows, "jawOpen") * (1 - _mean(rows, "mouthClose"))
-    lips = (GAP_LOWER * _mean(rows, "mouthLowerDown") + GAP_UPPER * _mean(rows, "mouthUpperUp")
-            + GAP_FUNNEL * _mean(rows, "mouthFunnel"))
-    return jaw + lips
+    jaw = GAP_JAW * rows[..., _JAW] * (1 - rows[..., _CLOSE])
+    return np.maximum(0, jaw + rows[..., :_SHAPES] @ _GAP)
 
 
 def lip_width(rows: NDArray) -> NDArray:
     """Change of the mouth's width in inter-ocular distances that weights [..., 52 or more] ask for."""
-    return (WIDE_STRETCH * _mean(rows, "mouthStretch") + WIDE_SMILE * _mean(rows, "mouthSmile")
-            + WIDE_PUCKER * _mean(rows, "mouthPucker") + WIDE_FUNNEL * _mean(rows, "mouthFunnel"))
+    return rows[..., :_SHAPES] @ _WIDTH
 
 
-MOUTH = [i for i, n in enumerate(ARKIT) if n.startswith(("mouth", "jaw", "tongue"))]
+OPENERS = [i for n in ("jawOpen", "mouthLowerDown", "mouthUpperUp") for i in indices(n)]
 LIPS_SHUT = [i for n in ("mouthClose", "mouthPress", "mouthRollLower", "mouthRollUpper") for i in indices(n)]
 LIPS_APART = [i for n in ("mouthLowerDown", "mouthUpperUp", "mouthFunnel") for i in indices(n)]

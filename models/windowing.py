@@ -48,7 +48,10 @@ class Windower:
         n = max(0, (len(self._tail) - self.size) // self.hop + 1)
         if not n:
             return np.empty((0, self.size))
-        windows = np.lib.stride_tricks.sliding_window_view(self._tail, self.size)[: n * self.hop : self.hop]
+        if n == 1:                                            # the live case; the general view costs more than the FFT
+            windows = self._tail[None, : self.size]
+        else:
+            windows = np.lib.stride_tricks.sliding_window_view(self._tail, self.size)[: n * self.hop : self.hop]
         self._tail = self._tail[n * self.hop:].copy()
         self.count += n
         return windows

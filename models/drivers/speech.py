@@ -15,7 +15,8 @@ from limner.engine.clock import TICKS
 from limner.engine.errors import UsageError
 from limner.engine.types import ARKIT, EXPRESSION_ROW, AudioChunk, FeatureRows
 from limner.models.features.logmel import DRIVER, LogMel
-from limner.models.mouth import LIPS_APART, LIPS_SHUT, indices, viseme_table
+from limner.models.mouth import LIPS_APART, LIPS_SHUT, OPENERS, WIDTH, indices, lip_gap, lip_width, viseme_table
+from limner.models.options import FaceOptions
 from limner.models.phones import CLASS_INDEX, CLASSES, VISEME_OF, VISEMES
 from limner.models.prosody import Prosody
 from limner.models.speechgate import ClosureHold, SpeechGate
@@ -28,17 +29,20 @@ RATE, HOP, STEP = DRIVER.rate, DRIVER.hop, DRIVER.hop * TICKS // DRIVER.rate
 BLOCK = 512                              # hops computed at once: bounds the memory of a file pushed whole
 
 # Smoothing taps over hops +1, 0, -1, ... : a Gaussian for shapes that glide, a short kernel for lips that meet.
-SLOW = np.exp(-0.5 * ((np.arange(6) - 1.25) / 1.6) ** 2)
+SLOW = np.exp(-0.5 * ((np.arange(6) - 1.0) / 1.6) ** 2)
 SLOW /= SLOW.sum()
 FAST = np.array([0.25, 0.5, 0.25])
 REACH = len(SLOW) - 1                    # hops of the past a smoothed row still hears
 
+HEARD = 0.5                              # how far the table's gap and width give way to the network's lip targets
+OPEN_FULL, WIDE_FULL = 0.14, 0.12        # gap and width change at a lip target of 1, in inter-ocular distances
 NOD, BROW = np.radians(2.6), 0.32        # of full stress: rad downwards, browInnerUp weight
 BROW_OUTER = 0.5                         # share of the inner brow's lift the outer brows follow with
 
 FOLD = np.zeros((len(CLASSES), len(VISEMES)), np.float32)             # classes to the 15 visemes
 FOLD[np.arange(len(CLASSES)), VISEME_OF] = 1
 SILENCE, NOD_COLUMN = CLASS_INDEX["sil"], len(ARKIT)
+STRETCH, PUCKER = indices("mouthStretch"), indices("mouthPucker")
 BROWS_INNER, BROWS_OUTER = indices("browInnerUp"), indices("browOuterUp")
 
 
@@ -91,17 +95,16 @@ class SpeechDriver:
         return FeatureRows(rows, pts, np.concatenate([p[1] for p in parts])[early:], chunk.captured_ns)
 
     def visemes(self, samples: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Most likely viseme (index into `phones.VISEMES`) of every hop of a whole recording [n] at 16 kHz.
-
-        For judging the network by itself; it starts afresh and leaves the driver reset.
+        """Most likely viseme (index into `phones.VISEMES`) of every hop of a whole recording [n] at 16 kHz, smoothed as
+        the rows are. For judging the hearing by itself; it starts afresh and leaves the driver reset.
         """
         self.reset()
         after = np.zeros(self.lookahead * RATE // TICKS + HOP, np.float32)
         mel = self._mel.samples(np.concatenate([samples, after]))
-        classes, _, _ = self._net.push(mel)
+        heard = self._net.push(mel)[0] @ FOLD
         self.reset()
-        first = self._net.lookahead
-        return (classes @ FOLD)[first:first + len(samples) // HOP].argmax(1)
+        _, heard = smooth(np.zeros((REACH, len(VISEMES)), np.float32), heard, SLOW)
+        return heard[self.delay:self.delay + len(samples) // HOP].argmax(1)
 
     def _hear(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Rows [n, 58] for the n mel rows these samples complete, each `delay` hops older than its mel row."""
@@ -112,9 +115,9 @@ class SpeechDriver:
         if not n:
             return self._targets[:0], np.empty(0, bool)
         side, self._side = self._side[:n], self._side[n:]
-        classes, closure, _ = self._net.push(mel)
+        classes, closure, lips = self._net.push(mel)
         gain, speaking = self._gate.push(1 - classes[:, SILENCE], side[:, 2])
-        targets = (classes @ self._table) * gain[:, None]
+        targets = coarticulated(classes @ self._table, lips) * gain[:, None]
         rows = self._mouths(targets.astype(np.float32), self._hold.push(closure) * gain)
         self._add_beats(rows, side)
         return rows, speaking
@@ -135,9 +138,29 @@ class SpeechDriver:
         rows[:, BROWS_OUTER] = BROW * BROW_OUTER * side[:, 1:2]
 
 
+def coarticulated(rows: NDArray[np.float32], lips: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Move the gap and width that `rows` [n, 58] ask for halfway to what the network heard coming: `lips` [n, 2].
+
+    The table knows each sound by itself; the network's lip targets know the neighbours (rounding begins before an
+    `oo`, an `h` has the mouth of its vowel).
+    """
+    gap, width = lip_gap(rows), lip_width(rows)
+    wanted = (1 - HEARD) * gap + HEARD * OPEN_FULL * np.clip(lips[:, 0], 0, 1)
+    rows[:, OPENERS] *= np.clip(wanted / (gap + 1e-3), 0.4, 1.6)[:, None]
+    wider = HEARD * (WIDE_FULL * np.clip(lips[:, 1], -1, 0.5) - width)[:, None]
+    rows[:, STRETCH] += np.maximum(wider, 0) / WIDTH["mouthStretch"]
+    rows[:, PUCKER] += np.minimum(wider, 0) / WIDTH["mouthPucker"]
+    return np.clip(rows, 0, 1)
+
+
 def smooth(past: NDArray, new: NDArray, taps: NDArray) -> tuple[NDArray, NDArray]:
     """Filter `new` [n, ...] by `taps` (newest first) after `past` [REACH, ...]; the next past, and [n, ...]."""
     joined = np.concatenate([past, new])
     n = len(new)
     out = sum(t * joined[REACH - k:REACH - k + n] for k, t in enumerate(taps))
     return joined[n:], np.asarray(out, np.float32)
+
+
+def create(options: FaceOptions) -> SpeechDriver:
+    """For the registry; the shipped network needs no option."""
+    return SpeechDriver()
