@@ -2,7 +2,10 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 from limner.clients import loader, run
 from limner.clients.options import Options
@@ -14,7 +17,8 @@ from limner.streams.sources import microphone
 from limner.streams.sources.mediafile import MediaFile
 
 from tests.clients.faces import paper_face  # noqa: F401
-from tests.streams.mp4_reader import plain
+from tests.streams.mp4_reader import plain, read_film
+from tests.streams.pulse import need_pulse, pulse_server
 from tests.streams.sounds import tone, wav
 
 
@@ -131,3 +135,32 @@ async def test_a_device_error_ends_it():
 def test_the_mendable_error_is_the_one_shown():
     boom, full = RuntimeError("boom"), OutputError("full")
     assert run.first_of([boom, full]) is full and run.first_of([boom]) is boom
+
+
+@pytest.mark.slow
+def test_from_a_real_microphone_into_a_file(tmp_path):
+    """The whole product: PortAudio in, the bundled face, an MP4 out, ended by Ctrl-C."""
+    need_pulse()
+    (tmp_path / "p").mkdir()
+    with pulse_server(tmp_path / "p") as server:
+        command = [sys.executable, "-m", "limner.clients", "run", "--from", "mic", "--to", "talk.mp4", "--report", "r.json", "--size", "256"]
+        live = subprocess.Popen(command, env=server.environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        assert live.stderr.readline().startswith("mic -> talk.mp4; ")
+        sound = np.concatenate([np.zeros(32_000, np.float32), tone(1.0, 16_000, 440), np.zeros(8_000, np.float32)])
+        server.play(wav(tmp_path / "tone.wav", sound))
+        live.send_signal(signal.SIGINT)
+        assert live.wait(60) == 0, live.stderr.read()
+    film = read_film(tmp_path / "talk.mp4")
+    spoken = np.flatnonzero(np.abs(film.sound) > 0.05)
+    assert 15_000 < spoken[-1] - spoken[0] < 17_000                    # the tone, whole
+    assert film.first_sample == 0 and abs(film.times[-1] - len(film.sound) / 16_000) < 0.2
+    assert np.diff(film.times).max() < 1.0                             # pictures all along, however busy the machine
+    assert json.loads((tmp_path / "r.json").read_text())["latency_declared_ms"] <= 250
+
+
+def test_no_microphone_is_one_line(tmp_path):
+    """Whatever is missing here: the package, PortAudio, any device, or one of that name."""
+    command = [sys.executable, "-m", "limner.clients", "run", "--from", "mic:no such thing", "--to", "null"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2 and not done.stdout
+    assert len(done.stderr.splitlines()) == 1 and "microphone" in done.stderr
