@@ -69,6 +69,7 @@ class FakeSource:
         self.live = live
         self._samples, self._clock, self._block, self._delay = samples, clock, block, delay
         self._speed = 1 + ppm * 1e-6
+        self.began = 0                       # clock time of sample 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,10 +78,10 @@ class FakeSource:
         return None
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
-        began = self._clock.now()
+        self.began = self._clock.now()
         for k, chunk in enumerate(chunks_of(self._samples, self._block)):
             if self.live:
-                captured = began + round(ticks_from_samples(chunk.start + len(chunk.samples)) / self._speed)
+                captured = self.began + round(ticks_from_samples(chunk.start + len(chunk.samples)) / self._speed)
                 await self._clock.sleep_until(captured + self._delay(k))
             yield AudioChunk(chunk.samples, SAMPLE_RATE, chunk.start, chunk.pts, self._clock.now_ns())
 
