@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from limner.engine.errors import UsageError
+from limner.engine.errors import ContractError, UsageError
 from limner.engine.testing import check_sink
 from limner.engine.types import Picture
 from limner.streams.sinks.recorder import create
@@ -47,6 +47,14 @@ async def test_an_error_elsewhere_keeps_what_was_recorded(tmp_path):
             await sink.show(plain(0))
             raise RuntimeError("elsewhere")
     assert len(read_film(tmp_path / "talk.mp4").times) == 1
+
+
+async def test_a_failure_behind_the_queue_is_told_once(tmp_path):
+    with pytest.raises(ContractError, match="picture of"):
+        async with create(str(tmp_path / "talk.mp4"), size=SIZE, fps=25) as sink:
+            await sink.show(plain(0))
+            await sink.show(plain(3600, (32, 32)))
+    assert sink.written == 1 and len(read_film(tmp_path / "talk.mp4").times) == 1
 
 
 @pytest.mark.parametrize("name, found", [("talk.avi", "ends in .mp4"), ("no/talk.mp4", "No such file")])
