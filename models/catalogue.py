@@ -79,6 +79,6 @@ def by_name(name: str) -> Published:
 def recognise(shapes: dict[str, tuple[int, ...]]) -> Published | None:
     """The network a state dict belongs to, told by its keys and shapes, or None."""
     for entry in PUBLISHED:
-        if entry.key in shapes and entry.shape in ((), tuple(shapes[entry.key])):
+        if entry.key and entry.key in shapes and entry.shape in ((), tuple(shapes[entry.key])):
             return entry
     return None
