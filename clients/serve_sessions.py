@@ -45,6 +45,7 @@ class Live:
     session: Session
     sink: WebRTCSink
     on_failure: Callable[[Exception], Awaitable[None]]
+    shared: bool = False                           # anybody may join who asks for the same face
     peers: dict[str, Peer] = field(default_factory=dict)
     tasks: set[asyncio.Task] = field(default_factory=set)
     utterances: int = 0
@@ -90,16 +91,19 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._live)
 
-    async def open(self, avatar: Avatar | None, fps: int, size: int) -> Live:
-        """A new running session. Raises Busy when the server is full, draining or asked too often."""
+    async def open(self, avatar: Avatar | None, fps: int, size: int, *, shared: bool = False) -> Live:
+        """A new running session; with `shared`, the one that already shows this face to all, if there is one. Raises Busy when the server is full, draining or asked too often."""
         self._rate.check()
+        if shared and (running := self._showing(avatar, fps, size)):
+            return running
         if self._draining or len(self._live) + self._opening >= self.limit:
             raise Busy(f"all {self.limit} places are taken; try again when somebody has left")
         self._opening += 1
         try:
             sink = WebRTCSink((size, size), fps)
             request = SessionRequest(avatar, fps, size, (sink,))
-            live = Live(secrets.token_urlsafe(9), request, await self._factory(request), sink, lambda error: self._fail(live, error))
+            live = Live(secrets.token_urlsafe(9), request, await self._factory(request), sink,
+                        lambda error: self._fail(live, error), shared)
         finally:
             self._opening -= 1
         self._live[live.id] = live
@@ -108,6 +112,14 @@ class Sessions:
         live.start(self._report(live))
         log.info("session opened", extra={"fields": {"session": live.id, "fps": fps, "size": size}})
         return live
+
+    def _showing(self, avatar: Avatar | None, fps: int, size: int) -> Live | None:
+        for live in self._live.values():
+            asked = live.request
+            same = avatar is asked.avatar or (avatar and asked.avatar and avatar.sha256 == asked.avatar.sha256)
+            if live.shared and same and (asked.fps, asked.size) == (fps, size):
+                return live
+        return None
 
     def join(self, live: Live, peer: Peer) -> str:
         """Count `peer` in; its id. Its voice, if it sends one, is heard from now on."""

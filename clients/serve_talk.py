@@ -43,15 +43,15 @@ class Talk:
         return await self._answer(request, offer, live, sees=True, hears=True)
 
     async def whip(self, request: web.Request) -> web.Response:
-        """Sound in: the peer's voice drives `?session=ID`, or a new session that others watch by `/whep?session=ID`."""
+        """Sound in: the peer's voice drives `?session=ID`, or a session that everybody can watch by `/whep`."""
         offer = await self._offer(request, sees=False)
-        live = self._sessions.find(request.query["session"]) if "session" in request.query else await self._open(request)
+        live = await self._shared(request)
         return await self._answer(request, offer, live, sees=False, hears=True)
 
     async def whep(self, request: web.Request) -> web.Response:
-        """Avatar out: of `?session=ID`, or of a new session that is idle until something is said to it."""
+        """Avatar out: of `?session=ID`, or the shared one of this avatar, rate and size; one encode serves all its viewers."""
         offer = await self._offer(request, sees=True)
-        live = self._sessions.find(request.query["session"]) if "session" in request.query else await self._open(request)
+        live = await self._shared(request)
         return await self._answer(request, offer, live, sees=True, hears=False)
 
     async def trickle(self, request: web.Request) -> web.Response:
@@ -77,10 +77,15 @@ class Talk:
         check_offer(offer, sees=sees)
         return offer
 
-    async def _open(self, request: web.Request) -> Live:
+    async def _shared(self, request: web.Request) -> Live:
+        if "session" in request.query:
+            return self._sessions.find(request.query["session"])
+        return await self._open(request, shared=True)
+
+    async def _open(self, request: web.Request, *, shared: bool = False) -> Live:
         avatar = await self._gallery.get(request.query.get("avatar"))
         fps, size = _number(request, "fps", self._fps, RATES), _number(request, "size", self._size, SIZES)
-        return await self._sessions.open(avatar, fps, size)
+        return await self._sessions.open(avatar, fps, size, shared=shared)
 
     async def _answer(self, request: web.Request, offer: str, live: Live, *, sees: bool, hears: bool) -> web.Response:
         viewer = live.sink.viewer() if sees else None

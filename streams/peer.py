@@ -7,6 +7,7 @@ the answer (no trickling on our side); the peer's later ones come through `add_c
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Callable
 
 from aiortc import (
@@ -19,7 +20,7 @@ from aiortc import (
 )
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 from limner.engine.clock import Clock, MonotonicClock
-from limner.engine.errors import TooLarge, UsageError
+from limner.engine.errors import InputError, TooLarge, UsageError
 
 from .rtc import VoiceTap, accept_rsa_peers, hear_feedback, notice_the_gone, offer_loopback, report_media_time
 from .sinks.webrtc import Viewer
@@ -100,7 +101,10 @@ class Peer:
                 hear_feedback(sender, viewer.want_key, viewer.estimate)
 
     async def add_candidates(self, fragment: str) -> None:
-        """ICE candidates from a trickle fragment (RFC 8840). Raises UsageError for anything else."""
+        """ICE candidates from a trickle fragment (RFC 8840). Raises UsageError for anything else, InputError for an ICE restart."""
+        remote = self._pc.remoteDescription
+        if remote and (asked := re.search(r"^a=ice-ufrag:(\S+)", fragment, re.M)) and f"a=ice-ufrag:{asked[1]}" not in remote.sdp:
+            raise InputError("ICE restarts are not supported; make a new connection")
         for mid, line in parse_fragment(fragment):
             try:
                 candidate = candidate_from_sdp(line)

@@ -9,13 +9,14 @@ import { Recorder } from "./recorder.js";
 import { StreamStats } from "./stats.js";
 
 const $ = (id) => document.getElementById(id);
-const STATES = { connecting: "Connecting", ready: "Ready", talking: "Live", lost: "Connection lost, trying again" };
+const STATES = { connecting: "Connecting", ready: "Ready", talking: "Live", speaking: "Speaking", lost: "Connection lost, trying again" };
 
 const connection = new Connection();
 const microphone = new Microphone();
 const recorder = new Recorder();
 const hud = new Hud($("hud"));
 const portraits = new Portraits($("portraits"), { onChoose: reconnect, onProblem: notify });
+const spoken = new Set();                  // files being spoken, by the server's number
 let talking = false;
 let options = null;
 let stats = new StreamStats();
@@ -38,7 +39,9 @@ function notify(line, kind = "error", action = null) {
 }
 
 function showState() {
-  const state = connection.state === "ready" && talking ? "talking" : connection.state;
+  let state = connection.state;
+  if (state === "ready" && spoken.size) state = "speaking";
+  else if (state === "ready" && talking) state = "talking";
   $("state").dataset.state = $("frame").dataset.state = state;
   $("state").textContent = STATES[state];
   const up = connection.state === "ready";
@@ -144,6 +147,7 @@ function reconnect(avatar = portraits.chosen) {
 }
 
 connection.addEventListener("state", () => {
+  if (connection.state !== "ready") spoken.clear();
   if (connection.state === "ready") $("notice").hidden ||= $("notice").dataset.kind === "lost";
   showState();
 });
@@ -154,6 +158,9 @@ connection.addEventListener("stream", ({ detail }) => {
 connection.addEventListener("message", ({ detail }) => {
   if (detail.status) status = detail.status;
   if (detail.error) notify(detail.error);
+  if (detail.speaking) spoken.add(detail.speaking);
+  if (detail.spoken) spoken.delete(detail.spoken);
+  if (detail.speaking || detail.spoken) showState();
 });
 connection.addEventListener("problem", ({ detail }) => (detail.status === 401 ? askToken() : notify(detail.message, "lost")));
 $("face").addEventListener("loadeddata", () => { $("frame").dataset.playing = "true"; });

@@ -70,8 +70,10 @@ async def test_a_file_is_spoken_and_can_be_interrupted(visit, tmp_path):
     page = await visit()
     write_wav(tmp_path / "speech.wav", resample(speech_like(60.0, pause=0.02), 16_000, 48_000))
     await page.set_input_files("#sound-file", tmp_path / "speech.wav")
+    await page.wait_for_selector('#state[data-state="speaking"]')
     await until(page, f"testLoudness() > {LOUD}")
     await page.click("#interrupt")
+    await page.wait_for_selector('#state[data-state="ready"]')              # told when the last word was seen
     await until(page, f"testLoudness() < {SILENT}")
     quiet = [await page.evaluate("testLoudness()") for _ in range(20) if not await page.wait_for_timeout(50)]
     assert max(quiet) < LOUD                                                # and it stays so: 50 s of speech were left

@@ -170,6 +170,16 @@ async def test_whip_in_and_whep_out_meet_in_one_session(stage):
     await stage.until_sessions(0)
 
 
+async def test_watchers_of_one_face_share_its_session_and_nobody_elses(stage):
+    private, _ = await stage.connect("/talk?size=256")
+    first, _ = await stage.connect("/whep?size=256", microphone=False)
+    second, tracks = await stage.connect("/whep?size=256", microphone=False)
+    other, _ = await stage.connect("/whep?size=384", microphone=False)
+    names = [answer.headers["Limner-Session"] for answer in (private, first, second, other)]
+    assert names[1] == names[2] and len(set(names)) == 3
+    assert (await tracks["video"].recv()).width == 256
+
+
 async def test_everyone_gets_a_session_of_their_own_until_the_house_is_full(stage):
     for _ in range(3):
         await stage.connect()
@@ -206,6 +216,8 @@ async def test_trickled_candidates_are_taken(stage):
     assert patch.status == 204
     await line(await stage.client.patch(answer.headers["Location"], data=fragment, headers=headers | {"If-Match": '"x"'}), 412)
     await line(await stage.client.patch(answer.headers["Location"], data=fragment), 415)
+    restart = "a=ice-ufrag:newone\r\na=ice-pwd:newpassword\r\n" + fragment
+    assert "restart" in await line(await stage.client.patch(answer.headers["Location"], data=restart, headers=headers), 422)
     await line(await stage.client.patch(answer.headers["Location"], data="junk", headers=headers), 400)
     await line(await stage.client.patch("/talk/none", data=fragment, headers=headers), 404)
 
