@@ -146,7 +146,7 @@ def test_from_a_real_microphone_into_a_file(tmp_path):
         command = [sys.executable, "-m", "limner.clients", "run", "--from", "mic", "--to", "talk.mp4", "--report", "r.json", "--size", "256"]
         live = subprocess.Popen(command, env=server.environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
         assert live.stderr.readline().startswith("mic -> talk.mp4; ")
-        sound = np.concatenate([np.zeros(32_000, np.float32), tone(1.0, 16_000, 440), np.zeros(8_000, np.float32)])
+        sound = np.concatenate([np.zeros(48_000, np.float32), tone(1.0, 16_000, 440), np.zeros(8_000, np.float32)])
         server.play(wav(tmp_path / "tone.wav", sound))
         live.send_signal(signal.SIGINT)
         assert live.wait(60) == 0, live.stderr.read()

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 ASOUND = "pcm.pulse { type pulse }\nctl.pulse { type pulse }\npcm.!default { type pulse }\n"
-MODULES = ("module-native-protocol-unix auth-anonymous=1", "module-null-sink sink_name=vmic rate=16000 channels=1",
-           "module-remap-source source_name=mic master=vmic.monitor")
+FIFO = "mic.fifo"
 
 
 @dataclass
@@ -21,18 +20,23 @@ class Pulse:
     """`environment` for a program that records from it."""
 
     environment: dict[str, str]
+    fifo: Path
 
     def play(self, path: Path) -> None:
-        """Speak a sound file into the microphone, at its own pace; returns when it has been said."""
-        subprocess.run(["paplay", "--device=vmic", str(path)], env=self.environment, check=True, timeout=60)
+        """Speak a sound file into the microphone, at its own pace; returns when it has been said.
+
+        Between two calls the microphone gives nothing at all, so begin `path` with the silence of getting ready.
+        """
+        subprocess.run(["ffmpeg", "-v", "error", "-y", "-re", "-i", str(path), "-ac", "1", "-ar", "16000", "-f", "s16le",
+                        str(self.fifo)], check=True, timeout=60, stdin=subprocess.DEVNULL)
 
 
 def need_pulse() -> None:
     """Skip with what is missing."""
-    missing = [tool for tool in ("pulseaudio", "pactl", "paplay", "parec") if not shutil.which(tool)]
+    missing = [tool for tool in ("pulseaudio", "pactl", "ffmpeg") if not shutil.which(tool)]
     if missing or not find_library("portaudio"):
         pytest.skip(f"no {', '.join(missing) or 'libportaudio2'}: apt install pulseaudio pulseaudio-utils libportaudio2 "
-                    "libasound2-plugins")
+                    "libasound2-plugins ffmpeg")
     pytest.importorskip("sounddevice")
 
 
@@ -44,19 +48,16 @@ def pulse_server(folder: Path) -> Iterator[Pulse]:
     (folder / "asound.conf").write_text(ASOUND)
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "PULSE_RUNTIME_PATH": str(folder / "pulse"),
                    "HOME": str(folder / "home"), "ALSA_CONFIG_PATH": str(folder / "asound.conf"), "PULSE_SOURCE": "mic"}
-    modules = [word for module in MODULES for word in ("-L", module)]
-    quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen(["pulseaudio", "--daemonize=no", "--exit-idle-time=-1", "-n", *modules], **quiet)
-    # Without a listener of low latency a null sink falls back to blocks of two seconds.
-    keep = None
+    modules = ["-L", "module-native-protocol-unix auth-anonymous=1",
+               "-L", f"module-pipe-source source_name=mic file={folder / FIFO} format=s16le rate=16000 channels=1"]
+    server = subprocess.Popen(["pulseaudio", "--daemonize=no", "--exit-idle-time=-1", "-n", *modules], env=environment,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for_server(server, environment)
-        keep = subprocess.Popen(["parec", "--device=vmic.monitor", "--latency-msec=5"], **quiet)
-        yield Pulse(environment)
+        yield Pulse(environment, folder / FIFO)
     finally:
-        for process in filter(None, (keep, server)):
-            process.terminate()
-            process.wait(10)
+        server.terminate()
+        server.wait(10)
 
 
 def wait_for_server(server: subprocess.Popen, environment: dict[str, str]) -> None:

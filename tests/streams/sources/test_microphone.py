@@ -263,7 +263,8 @@ def test_a_real_portaudio_device(tmp_path):
         ear = subprocess.Popen([sys.executable, "-c", LISTEN, str(tmp_path / "heard.npz")], env=server.environment,
                                stdout=subprocess.PIPE, text=True)
         assert ear.stdout.readline().startswith("open pulse")
-        server.play(wav(tmp_path / "tone.wav", tone(1.0, 16_000, 440)))
+        silence = np.zeros(16_000, np.float32)
+        server.play(wav(tmp_path / "tone.wav", np.concatenate([silence, tone(1.0, 16_000, 440), silence])))
         assert ear.wait(30) == 0
     heard = np.load(tmp_path / "heard.npz")
     loud = np.abs(heard["sound"]) > 0.05
