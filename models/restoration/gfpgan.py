@@ -18,6 +18,10 @@ SLOPE = 0.2
 DECODER = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64}     # channels by resolution
 UNET = {size: channels // 2 for size, channels in DECODER.items()}
 SIZE = 512
+CELLS = 64                                       # resolution at which a window is cut out
+HALO = 5                                         # cells at a window's inner edges that see zeros instead of picture
+
+Window = tuple[int, int, int, int]               # top, left, bottom, right in cells of 8 px
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,14 @@ class Restored:
 def resize(x: Tensor, scale: float) -> Tensor:
     """Bilinear, pixel centres."""
     return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
+
+
+def cut(x: Tensor, window: Window | None) -> Tensor:
+    """The window's part of a map of CELLS px or more; the whole without a window."""
+    if window is None:
+        return x
+    top, left, bottom, right = (edge * x.shape[-1] // CELLS for edge in window)
+    return x[..., top:bottom, left:right]
 
 
 class ModulatedConv(nn.Module):
@@ -110,17 +122,21 @@ class StyleDecoder(nn.Module):
         """The stored noise of layer `index`; the same in every call, so that a still face stays still."""
         return getattr(self.noises, f"noise{index}")
 
-    def forward(self, latents: Tensor, scales: list[Tensor], shifts: list[Tensor]) -> Tensor:
-        """latents [B, 16, 512], one scale and shift per resolution from 8 up -> [B, 3, 512, 512]."""
+    def forward(self, latents: Tensor, scales: list[Tensor], shifts: list[Tensor], window: Window | None = None) -> Tensor:
+        """latents [B, 16, 512], one scale and shift per resolution from 8 up -> [B, 3, 512, 512], or its window."""
         x = self.constant_input.weight.expand(len(latents), -1, -1, -1)
         x = self.style_conv1(x, latents[:, 0], self.noise(0))
         rgb = self.to_rgb1(x, latents[:, 1])
         for i, (scale, shift) in enumerate(zip(scales, shifts, strict=True)):
-            x = self.style_convs[2 * i](x, latents[:, 2 * i + 1], self.noise(2 * i + 1))
+            part = window if 8 << i > CELLS else None
+            noises = (cut(self.noise(2 * i + k), part) for k in (1, 2))
+            x = self.style_convs[2 * i](x, latents[:, 2 * i + 1], next(noises))
             kept, steered = x.chunk(2, dim=1)
             x = torch.cat([kept, steered * scale + shift], dim=1)
-            x = self.style_convs[2 * i + 1](x, latents[:, 2 * i + 2], self.noise(2 * i + 2))
+            x = self.style_convs[2 * i + 1](x, latents[:, 2 * i + 2], next(noises))
             rgb = self.to_rgbs[i](x, latents[:, 2 * i + 3], rgb)
+            if 8 << i == CELLS:
+                x, rgb = cut(x, window), cut(rgb, window)
         return rgb
 
 
@@ -163,8 +179,12 @@ class GFPGAN(nn.Module):
         first, second = (nn.Conv2d(channels, channels, 3, 1, 1) for _ in range(2))
         return nn.Sequential(first, nn.LeakyReLU(SLOPE), second)
 
-    def restore(self, x: Tensor, pyramid: bool = True) -> Restored:
-        """The restored face and, when `pyramid`, the U-Net's picture at each resolution."""
+    def restore(self, x: Tensor, pyramid: bool = True, window: Window | None = None) -> Restored:
+        """The restored face and, when `pyramid`, the U-Net's picture at each resolution.
+
+        With a `window` only that part is drawn from 64 px up. It equals the same part of the whole, but for HALO cells
+        along those of its edges that are not the picture's.
+        """
         x = F.leaky_relu(self.conv_body_first(x), SLOPE)
         skips = []
         for block in self.conv_body_down:
@@ -174,12 +194,16 @@ class GFPGAN(nn.Module):
         latents = self.final_linear(x.flatten(1)).unflatten(1, (self.latents, STYLE))
         scales, shifts, pictures = [], [], []
         for i, block in enumerate(self.conv_body_up):
-            x = block(x + skips.pop())
+            skip = skips.pop()
+            if 4 << i >= CELLS:
+                skip = cut(skip, window)
+                x = cut(x, window) if 4 << i == CELLS else x
+            x = block(x + skip)
             scales.append(self.condition_scale[i](x))
             shifts.append(self.condition_shift[i](x))
             if pyramid:
                 pictures.append(self.toRGB[i](x))
-        return Restored(self.stylegan_decoder(latents, scales, shifts), pictures)
+        return Restored(self.stylegan_decoder(latents, scales, shifts, window), pictures)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.restore(x, pyramid=False).image

@@ -1,9 +1,19 @@
 """RestoreFormer as a frame stage."""
 
+from pathlib import Path
+
+from limner.models.restoration import runner
+from limner.models.restoration.live import RestorationStage
 from limner.models.restoration.restoreformer import RestoreFormer
-from torch import nn
+
+PREFIXES = ("module.", "vqvae.")                 # the authors' own checkpoint keeps the autoencoder inside a trainer
 
 
-def build_network() -> nn.Module:
+def build_network() -> RestoreFormer:
     """The published network."""
     return RestoreFormer()
+
+
+def create(*, weights: Path | None = None, budget_ms: float | None = None, device: str = "auto") -> RestorationStage:
+    """A stage that keeps to `budget_ms` per frame on average. Raises WeightsError."""
+    return runner.stage("restoreformer", build_network, weights, budget_ms, device, prefixes=PREFIXES)
