@@ -66,7 +66,7 @@ def run(portrait: Path, out: Path, *, face: int | None = None, force: bool = Fal
 
 
 def contact_sheet(avatar: Avatar) -> NDArray[np.uint8]:
-    """u8 RGB [H, W, 3]: the portrait at rest, speaking, blinking, looking and turning, and before another background."""
+    """u8 RGB [H, W, 3]: the portrait at rest, speaking, blinking, looking, turning, and before another background."""
     cells = [_cell(picture, caption) for caption, picture in _pictures(avatar)]
     cells += [np.full_like(cells[0], _PAPER)] * (-len(cells) % _COLUMNS)
     return np.vstack([np.hstack(cells[i:i + _COLUMNS]) for i in range(0, len(cells), _COLUMNS)])

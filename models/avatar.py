@@ -78,7 +78,7 @@ def default_avatar() -> Avatar:
 
 
 def save_avatar(avatar: Avatar, path: str | Path) -> None:
-    """Write the pack, whole or not at all; the same avatar gives the same bytes. Raises InputError when it cannot be written."""
+    """Write the pack, whole or not at all; the same avatar gives the same bytes. Raises InputError when it cannot."""
     path = Path(path)
     manifest = {"format": FORMAT, "version": VERSION, "name": avatar.name, "licence": avatar.licence,
                 "consent": avatar.consent, "size": int(avatar.portrait.image.shape[0]), "sha256": avatar.sha256,

@@ -24,7 +24,7 @@ _SAME_FACE = 0.3                     # shared part of the smaller box above whic
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One face. `box` is x0, y0, x1, y1; `points` [6, 2]: right eye, left eye, nose tip, mouth, right ear, left ear; px."""
+    """One face in px. `box` is x0, y0, x1, y1; `points` [6, 2]: right and left eye, nose tip, mouth, right and left ear."""
 
     score: float
     box: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Frame a face like a webcam presenter: an upright square of head and shoulders, kept inside the picture if it can be."""
+"""Frame a face like a webcam presenter: an upright square of head and shoulders, inside the picture if it can be."""
 
 import cv2
 import numpy as np

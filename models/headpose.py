@@ -1,4 +1,4 @@
-"""Where a measured head is and how it is turned: a similarity fit to the canonical face (Umeyama 1991, doi:10.1109/34.88573)."""
+"""Where a head is and how it is turned: a similarity fit to the canonical face (Umeyama 1991, doi:10.1109/34.88573)."""
 
 import math
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ _ABOVE_MOUTH = -2.5                  # cm; points below move with the jaw and wo
 
 @dataclass(frozen=True, slots=True)
 class HeadPose:
-    """`scale` px per cm, `rotation` [3, 3] and `translation` [3] px from canonical axes (y up, z to the viewer) to the picture's
-    x, -y, -z; the angles in degrees: `yaw` to the person's own left, `pitch` chin up, `roll` clockwise in the picture.
+    """`scale` px per cm, `rotation` [3, 3] and `translation` [3] px from canonical axes (y up, z to the viewer) to the
+    picture's x, -y, -z; angles in degrees: `yaw` to the person's own left, `pitch` chin up, `roll` clockwise in the picture.
     """
 
     scale: float
@@ -41,8 +41,9 @@ def head_pose(landmarks: NDArray[np.float32]) -> HeadPose:
     return HeadPose(*umeyama(canonical[steady], landmarks[:468][steady] * np.array([1, -1, -1])))
 
 
-def umeyama(source: NDArray[np.floating], target: NDArray[np.floating]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """Scale, rotation [3, 3] and translation [3] that carry `source` [n, 3] closest to `target` [n, 3], least squares."""
+def umeyama(source: NDArray[np.floating], target: NDArray[np.floating]) -> tuple[float, NDArray[np.float64],
+                                                                                 NDArray[np.float64]]:
+    """Scale, rotation [3, 3] and translation [3] that carry `source` [n, 3] closest to `target` [n, 3]."""
     a, b = np.asarray(source, float), np.asarray(target, float)
     centre_a, centre_b = a.mean(0), b.mean(0)
     u, stretch, vt = np.linalg.svd((b - centre_b).T @ (a - centre_a) / len(a))

@@ -19,7 +19,7 @@ from .face.canonical import coarse
 from .landmarks import LEFT_EYE, RIGHT_EYE
 
 MAX_BYTES = 2 * 2**20
-# Mesh vertices at the 68 iBUG points: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, outer lips 48-59, inner lips 60-67.
+# Mesh vertices at the 68 points: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, outer lips 48-59, inner lips 60-67.
 IBUG = (
     127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356,
     70, 63, 105, 66, 107, 336, 296, 334, 293, 300,
@@ -84,7 +84,8 @@ def from_ibug(points: NDArray[np.floating]) -> NDArray[np.float64]:
     return posed * [1, -1, -1]
 
 
-def _camera(model: NDArray[np.float64], seen: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+def _camera(model: NDArray[np.float64], seen: NDArray[np.float64]) -> tuple[NDArray[np.float64], float,
+                                                                            NDArray[np.float64]]:
     """Rotation [3, 3], scale and shift [2] that project `model` [n, 3] closest to `seen` [n, 2] without perspective."""
     design = np.concatenate([model, np.ones((len(model), 1))], axis=1)
     rows = np.linalg.lstsq(design, seen, rcond=None)[0].T
@@ -93,7 +94,8 @@ def _camera(model: NDArray[np.float64], seen: NDArray[np.float64]) -> tuple[NDAr
     return np.vstack([two, np.cross(two[0], two[1])]), float(stretch.mean()), rows[:, 3]
 
 
-def _thin_plate(knots: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+def _thin_plate(knots: NDArray[np.float64], values: NDArray[np.float64],
+                at: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values [n, k] at `knots` [n, 2], interpolated to `at` [m, 2] with least bending."""
     def kernel(a: NDArray[np.float64]) -> NDArray[np.float64]:
         r2 = np.square(a[:, None] - knots[None]).sum(-1)

@@ -128,7 +128,8 @@ def _add_irises(image: NDArray[np.uint8], mesh: NDArray[np.float32]) -> NDArray[
         width = np.linalg.norm(mesh[names[0], :2] - mesh[names[8], :2])
         moved = np.linalg.norm(lids - mesh[list(names), :2], axis=1)
         if moved.max() < 0.35 * width:               # else the eye is hidden or shut and the mesh knows better
-            inner = [n for i, n in enumerate(names) if i not in (0, 8)]      # corners: the mesh is the better of the two
+            inner = [n for i, n in enumerate(names) if i not in (0,
+                                                                 8)]      # corners: the mesh is the better of the two
             points[inner, :2] = (points[inner, :2] + np.delete(lids, (0, 8), axis=0)) / 2
     return points
 

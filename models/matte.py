@@ -21,9 +21,14 @@ def person_matte(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> ND
     """
     height, width = image.shape[:2]
     small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    coarse = network("selfie_segmentation.tflite")(small)[_SIDE * _SIDE].reshape(_SIDE, _SIDE)
+    coarse = np.maximum(_segment(small), _segment(small[:, ::-1])[:, ::-1])      # what one misses the other finds
     soft = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     return _refine(image, soft, landmarks)
+
+
+def _segment(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The network's answer for f32 RGB [256, 256, 3] in [0, 1]."""
+    return network("selfie_segmentation.tflite")(image)[_SIDE * _SIDE].reshape(_SIDE, _SIDE)
 
 
 def matte_without_network(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -42,7 +47,7 @@ def matte_without_network(image: NDArray[np.uint8], landmarks: NDArray[np.float3
 
 
 def _likely_person(points: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """GrabCut labels u8 [256, 256] around face points [468, 2] px: face and chest surely, hair and shoulders probably."""
+    """GrabCut labels u8 [256, 256] around face points [468, 2] px: face and chest surely, hair and shoulders maybe."""
     (x0, y0), (x1, chin) = points.min(0), points.max(0)
     w, h, middle = x1 - x0, chin - y0, (x0 + x1) / 2
 
@@ -78,7 +83,7 @@ def _face_shape(landmarks: NDArray[np.float32], size: tuple[int, int]) -> NDArra
 
 
 def _connected(matte: NDArray[np.float32], face: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Only what hangs together with the face, holes closed, with a narrow soft rim; faint haze far from it is dropped."""
+    """Only what hangs together with the face, holes closed, its soft rim narrow; haze far from it is dropped."""
     side = matte.shape[1]
     core = ((matte > 0.5) | (face > 0)).astype(np.uint8)
     _, labels = cv2.connectedComponents(core, connectivity=4)

@@ -22,7 +22,8 @@ from limner.engine.errors import InputError, MissingPackage
 WHEEL = "mediapipe==0.10.21"
 WHEEL_MB = 36
 # The model files are the same in every wheel of this version; naming one platform makes any Python able to fetch it.
-_TARGET = ("--python-version", "3.11", "--implementation", "cp", "--abi", "cp311", "--platform", "manylinux_2_28_x86_64")
+_TARGET = ("--python-version", "3.11", "--implementation", "cp", "--abi", "cp311", "--platform",
+           "manylinux_2_28_x86_64")
 _FETCH_SECONDS = 900
 
 
@@ -143,7 +144,8 @@ def _pip_download(folder: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_SECONDS, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        raise InputError(f"pip did not deliver {WHEEL} within {_FETCH_SECONDS // 60} minutes; {_other_ways()}") from None
+        minutes = _FETCH_SECONDS // 60
+        raise InputError(f"pip did not deliver {WHEEL} within {minutes} minutes; {_other_ways()}") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         reason = lines[-1].removeprefix("ERROR: ") if lines else "no reason given"
@@ -160,7 +162,7 @@ def _in_given_folder(folder: Path, file: ModelFile) -> Path | None:
         if path.is_file():
             if _matches(path, file):
                 return path
-            raise InputError(f"{path} is not the file limner was made for (SHA-256 differs); expected the one in {WHEEL}")
+            raise InputError(f"{path} is not the pinned file (SHA-256 differs); expected the one in {WHEEL}")
     if not _matches(cache_folder() / file.name, file):
         for wheel in sorted(folder.glob("mediapipe-*.whl")):
             unpack(wheel)

@@ -28,7 +28,7 @@ _CUTOUT = 0.97                       # mean opacity under which a picture's own 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One measured face: `landmarks` f32 [478, 3] px, `eyes` px between outer corners, `yaw` degrees (own left positive)."""
+    """`landmarks` f32 [478, 3] px, `eyes` px between the outer corners, `yaw` in degrees (to the own left positive)."""
 
     landmarks: NDArray[np.float32]
     eyes: float
@@ -88,14 +88,15 @@ def _choose(faces: list[Face], wanted: int | None) -> tuple[Face, list[str]]:
                             "nose and mouth uncovered (or a landmark file: --landmarks FILE)")
     if wanted is not None:
         if not 0 <= wanted < len(faces):
-            raise PortraitError(f"face {wanted} was asked for, but {len(faces)} found: 0 (leftmost) to {len(faces) - 1}")
+            last = len(faces) - 1
+            raise PortraitError(f"face {wanted} was asked for, but {len(faces)} found: 0 (leftmost) to {last}")
         return faces[wanted], []
     sizes = [face.eyes for face in faces]
     largest = int(np.argmax(sizes))
     if len(faces) == 1:
         return faces[0], []
-    return faces[largest], [f"{len(faces)} faces were found; the largest is used, number {largest} from the left, 0 first "
-                            f"(--face N chooses another)"]
+    return faces[largest], [f"{len(faces)} faces were found; the largest is used, number {largest} from the left, "
+                            f"0 first (--face N chooses another)"]
 
 
 def _check(face: Face, force: bool) -> list[str]:

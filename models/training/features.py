@@ -101,7 +101,8 @@ def _eye(canvas: Canvas, top: Curve, bottom: Curve, side: int, eye: Eye, skin: S
     fibres = 0.5 + 0.25 * np.sin(turn * 37) + 0.15 * np.sin(turn * 61 + 1.3)
     disc = np.clip((eye.radius - distance) * canvas.scale / 2 + 0.5, 0, 1) * opening
     canvas.over(disc.astype(np.float32), eye.iris)
-    canvas.over((disc * fibres * np.clip(distance / eye.radius, 0, 1)).astype(np.float32), mix(eye.iris, (1, 0.9, 0.7), 0.25), 0.45)
+    canvas.over((disc * fibres * np.clip(distance / eye.radius, 0, 1)).astype(np.float32),
+                mix(eye.iris, (1, 0.9, 0.7), 0.25), 0.45)
     glow = canvas.spot((x + 0.16, y - 0.26), (0.30, 0.20)) * disc
     canvas.screen(glow.astype(np.float32), mix(eye.iris, (1.0, 0.85, 0.6), 0.6), 0.6)
     rim = np.exp(-0.5 * ((distance - eye.radius * 0.97) / 0.07)**2) * opening
@@ -120,9 +121,12 @@ def _lids(canvas: Canvas, top: Curve, bottom: Curve, side: int, eye: Eye, skin: 
     canvas.multiply(canvas.line(crease, lambda t: 0.16 * np.sin(np.pi * t)**0.5, 0.05), skin.ramp[0], 0.55)
     lid = canvas.line((top + crease) / 2, lambda t: 0.2 * np.sin(np.pi * t), 0.08)
     canvas.screen(lid, skin.ramp[3], 0.22)
-    tail = np.concatenate([top, moved(top[-1:], 0.16, 0.06)]) if side > 0 else np.concatenate([moved(top[:1], -0.16, 0.06), top])
-    canvas.over(canvas.line(tail, lambda t: eye.liner * (0.25 + 0.75 * outward(t)**0.6) * min(1, 8 * t, 8 * (1 - t)), 0.018), eye.lash)
-    canvas.over(canvas.line(moved(bottom, 0, -0.02), lambda t: 0.05 * outward(t) + 0.012, 0.02), mix(eye.lash, skin.ramp[1], 0.5), 0.8)
+    tip = moved(top[-1:] if side > 0 else top[:1], side * 0.16, 0.06)
+    tail = np.concatenate([top, tip] if side > 0 else [tip, top])
+    liner = canvas.line(tail, lambda t: eye.liner * (0.25 + 0.75 * outward(t)**0.6) * min(1, 8 * t, 8 * (1 - t)), 0.018)
+    canvas.over(liner, eye.lash)
+    canvas.over(canvas.line(moved(bottom, 0, -0.02), lambda t: 0.05 * outward(t) + 0.012, 0.02),
+                mix(eye.lash, skin.ramp[1], 0.5), 0.8)
     canvas.screen(canvas.line(moved(bottom, 0, 0.05), 0.05, 0.02), rgb("#e8b0a0"), 0.5)
     hairs = []
     for k in range(eye.lashes):
@@ -136,7 +140,8 @@ def _lids(canvas: Canvas, top: Curve, bottom: Curve, side: int, eye: Eye, skin: 
         canvas.over(canvas.blur(canvas.lines(hairs), 0.012), eye.lash, 0.8)
 
 
-def brows(canvas: Canvas, points: NDArray[np.float32], colour: Colour, count: int, weight: float, rng: np.random.Generator) -> None:
+def brows(canvas: Canvas, points: NDArray[np.float32], colour: Colour, count: int, weight: float,
+          rng: np.random.Generator) -> None:
     """Hair by hair, lying along the brow and rising at its inner end."""
     for side, (upper, lower) in zip((-1, 1), _BROWS, strict=True):
         a, b = spline(points[list(upper), :2]), spline(points[list(lower), :2])
@@ -156,7 +161,7 @@ def brows(canvas: Canvas, points: NDArray[np.float32], colour: Colour, count: in
             tip = root + (way * (0.6 + 0.5 * t) + rise) * rng.uniform(0.35, 0.6) * (0.8 + 0.3 * weight)
             hair = ribbon(spline([root, moved((root + tip) / 2, 0, 0.03), tip], 5), lambda s: 0.05 * (1 - s) + 0.01)
             (light if rng.random() < 0.25 else dark).append(hair)
-        start = np.clip(np.abs(canvas.x - middle[0, 0]) / 1.1 + 0.25, 0, 1).astype(np.float32)      # thinner towards the nose
+        start = np.clip(np.abs(canvas.x - middle[0, 0]) / 1.1 + 0.25, 0, 1)             # thinner towards the nose
         canvas.over(canvas.blur(canvas.lines(dark), 0.012) * start, colour, 0.6)
         canvas.over(canvas.blur(canvas.lines(light), 0.012) * start, mix(colour, (1, 0.95, 0.9), 0.16), 0.5)
 
@@ -186,19 +191,21 @@ def lips(canvas: Canvas, points: NDArray[np.float32], colour: Colour, skin: Skin
     canvas.multiply(canvas.spot((0, outer_low[:, 1].min() - 0.42), (1.25, 0.26)), skin.ramp[1], 0.6)
     canvas.over(whole, colour, strength)
     canvas.multiply(upper, mix(colour, (0, 0, 0), 0.35), 0.26)
-    canvas.screen(canvas.spot((-0.5, (seam[:, 1].mean() + outer_top[:, 1].max()) / 2 + 0.1), (0.6, 0.10)) * upper, (1, 0.9, 0.86), 0.22)
+    canvas.screen(canvas.spot((-0.5, (seam[:, 1].mean() + outer_top[:, 1].max()) / 2 + 0.1), (0.6, 0.10)) * upper,
+                  (1, 0.9, 0.86), 0.22)
     low = outer_low[:, 1].min()
     middle = (seam[:, 1].mean() + low) / 2
     canvas.screen(canvas.spot((-0.35, middle + 0.03), (0.75, 0.15)) * whole, (1, 0.92, 0.88), 0.42)
     canvas.screen(canvas.spot((-0.15, outer_top[:, 1].max() + 0.04), (0.55, 0.07)), skin.ramp[3], 0.35)
-    canvas.multiply(canvas.line(seam, lambda t: 0.13 * np.sin(np.pi * t)**0.4, 0.05) , mix(colour, (0, 0, 0), 0.75), 0.95)
+    canvas.multiply(canvas.line(seam, lambda t: 0.13 * np.sin(np.pi * t)**0.4, 0.05), mix(colour, (0, 0, 0), 0.75), 0.95)
     for end, side in ((seam[0], -1), (seam[-1], 1)):
         canvas.multiply(canvas.spot((end[0] + side * 0.08, end[1]), (0.16, 0.13)), skin.ramp[0], 0.4)
 
 
 def neck(canvas: Canvas, width: float, bottom: float, chin: float, skin: Skin) -> None:
     """A cylinder from the jaw down to `bottom`, in the chin's shadow, with its two cords."""
-    outline = spline([(-width, chin + 4), (-width * 0.98, chin - 1), (-width * 1.08, bottom + 3), (-width * 1.9, bottom),
+    outline = spline([(-width, chin + 4), (-width * 0.98, chin - 1), (-width * 1.08, bottom + 3),
+                      (-width * 1.9, bottom),
                       (width * 1.9, bottom), (width * 1.08, bottom + 3), (width * 0.98, chin - 1), (width, chin + 4)])
     u = np.clip(canvas.x / (width * 1.6), -0.98, 0.98)
     normals = np.stack([u, np.full_like(u, 0.12), np.sqrt(1 - u**2)], axis=-1)
@@ -207,7 +214,8 @@ def neck(canvas: Canvas, width: float, bottom: float, chin: float, skin: Skin) -
     canvas.multiply(canvas.spot((0.6, chin + 0.4), (width * 1.05, 1.9)) * inside, skin.ramp[1], 0.95)
     canvas.multiply(canvas.spot((0.9, chin + 0.9), (width * 0.95, 1.3)) * inside, skin.ramp[0], 0.75)
     for side in (-1, 1):
-        cord = spline([(side * width * 0.85, chin - 0.5), (side * width * 0.55, bottom + 3.2), (side * 0.9, bottom + 1)])
+        cord = spline([(side * width * 0.85, chin - 0.5), (side * width * 0.55, bottom + 3.2),
+                       (side * 0.9, bottom + 1)])
         canvas.multiply(canvas.line(cord, 0.5, 0.35) * inside, skin.ramp[1], 0.3)
 
 
@@ -227,4 +235,5 @@ def ear(canvas: Canvas, side: int, centre: tuple[float, float], skin: Skin, size
     canvas.multiply(canvas.shape(hollow, 0.14) * shape, skin.ramp[1], 0.85)
     rim = spline(at((-0.1, 2.2), (0.5, 2.45), (0.93, 1.9), (0.95, 0.8), (0.62, -0.6)))
     canvas.screen(canvas.line(rim, 0.16, 0.06), skin.ramp[3], 0.4)
-    canvas.multiply(canvas.line(spline(at((-0.45, 2.1), (-0.62, 0.2), (-0.6, -1.6))), 0.5, 0.2) * shape, skin.ramp[0], 0.6)
+    canvas.multiply(canvas.line(spline(at((-0.45, 2.1), (-0.62, 0.2), (-0.6, -1.6))), 0.5, 0.2) * shape, skin.ramp[0],
+                    0.6)

@@ -33,7 +33,9 @@ def spline(points: Sequence[tuple[float, float]] | Curve, per_span: int = 16, cl
 
 
 class Canvas:
-    """A square picture, f32 [side, side, 3]; `origin` is the place of (0, 0) cm in parts of the side, `scale` px per cm."""
+    """A square picture, f32 [side, side, 3]; `origin` is the place of (0, 0) cm in parts of the side, `scale` is px
+    per cm.
+    """
 
     def __init__(self, side: int, scale: float, origin: tuple[float, float]) -> None:
         self.side, self.scale = side, scale
@@ -107,11 +109,11 @@ class Canvas:
         self.pixels[:] = colour
         self.cover[:] = 0
 
-    def _box(self, low: NDArray[np.float64], high: NDArray[np.float64], pad: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Corners of a rectangle of pixels, kept on the canvas and never empty."""
+    def _box(self, low: NDArray[np.float64], high: NDArray[np.float64], pad: float) -> NDArray[np.intp]:
+        """First and one past the last corner [2, 2] of a rectangle of pixels, kept on the canvas and never empty."""
         first = np.clip(np.floor(low - pad), 0, self.side - 1).astype(int)
         last = np.clip(np.ceil(high + pad) + 1, first + 1, self.side).astype(int)
-        return first, last
+        return np.stack([first, last])
 
     def _used(self, mask: Mask) -> tuple[slice, slice]:
         """The smallest rectangle outside which `mask` is nothing."""
@@ -128,7 +130,8 @@ class Canvas:
 
 
 def strands(canvas: Canvas, guides: Sequence[Curve], count: int, colour: Callable[[float, float, float], Colour], *,
-            width: float, rng: np.random.Generator, spread: float = 0.12, length: tuple[float, float] = (0.75, 1.0)) -> None:
+            width: float, rng: np.random.Generator, spread: float = 0.12,
+            length: tuple[float, float] = (0.75, 1.0)) -> None:
     """Paint `count` hairs between neighbouring `guides` (each root to tip, any number of points).
 
     `colour(across, along, chance)` gives the colour of a piece of hair: across 0 to 1 from the first guide to the

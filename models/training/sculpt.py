@@ -18,7 +18,10 @@ class Relief:
     inside: Mask
 
 
-def bend(points: NDArray[np.float32], *moves: tuple[tuple[float, float], float, tuple[float, float, float]]) -> NDArray[np.float32]:
+Move = tuple[tuple[float, float], float, tuple[float, float, float]]
+
+
+def bend(points: NDArray[np.float32], *moves: Move) -> NDArray[np.float32]:
     """Move the canonical points [468, 3] cm: each move is (centre x, y), reach in cm, and the shift at its centre.
 
     Centres off the midline move both sides of the face alike.
@@ -31,7 +34,8 @@ def bend(points: NDArray[np.float32], *moves: tuple[tuple[float, float], float, 
     return out.astype(np.float32)
 
 
-def magnify(points: NDArray[np.float32], centre: tuple[float, float], reach: float, sx: float, sy: float) -> NDArray[np.float32]:
+def magnify(points: NDArray[np.float32], centre: tuple[float, float], reach: float,
+            sx: float, sy: float) -> NDArray[np.float32]:
     """Scale the face about a point (and its mirror image) by `sx`, `sy`, fading with the distance over `reach` cm."""
     out = points.astype(np.float64)
     for side in (1, -1) if centre[0] else (1,):

@@ -18,7 +18,8 @@ def small() -> Avatar:
     rng = np.random.default_rng(1)
     image, background = rng.integers(0, 256, (2, 128, 128, 3), np.uint8)
     landmarks = rng.uniform(0, 128, (478, 3)).astype(np.float32)
-    portrait = Portrait(image, landmarks, np.float32([[1, 0, 0], [0, 1, 0]]), rng.uniform(0, 1, (128, 128)).astype(np.float32))
+    portrait = Portrait(image, landmarks, np.float32([[1, 0, 0], [0, 1, 0]]),
+                        rng.uniform(0, 1, (128, 128)).astype(np.float32))
     return seal("small", portrait, background, licence="made up", consent="nobody is shown", meta={"notes": ["a note"]})
 
 
@@ -176,7 +177,8 @@ def test_a_manifest_that_is_no_object(pack, text):
 
 
 def test_pictures_of_another_size_or_kind(pack):
-    for pixels in (np.zeros((64, 64, 3), np.uint8), np.zeros((128, 128), np.uint8), np.zeros((4000, 4000, 3), np.uint8)):
+    for pixels in (np.zeros((64, 64, 3), np.uint8), np.zeros((128, 128), np.uint8),
+                   np.zeros((4000, 4000, 3), np.uint8)):
         assert "expected (128, 128) RGB" in refuse(zipped(pack | {"portrait.png": packs._to_png(pixels)}))
     jpeg = io.BytesIO()
     Image.new("RGB", (128, 128)).save(jpeg, "JPEG")

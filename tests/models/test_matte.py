@@ -14,7 +14,8 @@ def bundled():
 def test_guided_filter_moves_a_soft_edge_onto_the_picture():
     guide = np.zeros((96, 96, 3), np.float32)
     guide[:, 48:] = (0.8, 0.3, 0.1)
-    ramp = np.clip((np.arange(96, dtype=np.float32) - 40) / 12, 0, 1)[None].repeat(96, 0)     # centred 2 px beside the edge
+    ramp = np.clip((np.arange(96, dtype=np.float32) - 40) / 12, 0, 1)[None].repeat(96,
+                                                                                   0)     # centred 2 px beside the edge
     fine = guided_filter(guide, ramp, radius=12, eps=1e-4)
     assert fine[48, 44] < 0.2 and fine[48, 52] > 0.8
     assert np.ptp(fine[48, 49:56]) < 0.1              # flat on each side: the step is where the colour steps

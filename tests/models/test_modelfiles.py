@@ -1,4 +1,4 @@
-"""The order in which network files are looked for, and what happens when they cannot be had. Nothing is fetched here."""
+"""Where network files are looked for, in which order, and what happens without them. Nothing is fetched here."""
 
 import hashlib
 import subprocess

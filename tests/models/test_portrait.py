@@ -13,12 +13,14 @@ pytestmark = pytest.mark.usefixtures("networks")
 
 
 def larger(image: np.ndarray, factor: float) -> np.ndarray:
-    return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    return cv2.resize(image, None, fx=factor, fy=factor,
+                      interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
 
 
 def test_an_avatar_is_square_upright_and_whole(avatar):
     image, points, mask = avatar.portrait.image, avatar.portrait.landmarks, avatar.portrait.mask
-    assert image.shape == avatar.background.shape == (512, 512, 3) and image.dtype == avatar.background.dtype == np.uint8
+    assert image.shape == avatar.background.shape == (512, 512,
+                                                      3) and image.dtype == avatar.background.dtype == np.uint8
     assert points.shape == (478, 3) and mask.shape == (512, 512) and 0 <= mask.min() <= mask.max() <= 1
     np.testing.assert_array_equal(avatar.portrait.to_crop, [[1, 0, 0], [0, 1, 0]])
     assert 0.3 < np.ptp(points[:468, 0]) / 512 < 0.5
