@@ -80,9 +80,9 @@ def _pictures(avatar: Avatar) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     animator.sit_avatar(avatar)
     for caption, weights, turn in _POSES:
         yield caption, animator.draw_expression(_expression(weights, turn)).copy()
-    opacity = avatar.portrait.mask[..., None]
-    cut_out = avatar.portrait.image * opacity + np.float32(_NEW_BACKGROUND) * (1 - opacity)
-    yield "other background", np.rint(cut_out).astype(np.uint8)
+    # What is seen is a F + (1 - a) B; exchanging B leaves no rim of the old background in the hair.
+    exchanged = (1 - avatar.portrait.mask[..., None]) * (np.float32(_NEW_BACKGROUND) - avatar.background)
+    yield "other background", np.clip(np.rint(avatar.portrait.image + exchanged), 0, 255).astype(np.uint8)
 
 
 def _expression(weights: dict[str, float], turn: tuple[float, float]) -> Expression:
