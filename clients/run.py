@@ -95,6 +95,8 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     face = assemble.face(options)
     outlets = [Watched(make(size=face.animator.size, fps=options.fps)) for make in makers]
     session = assemble.session(options, sinks=outlets, source=ear, clock=clock, prepared=face)
+    if hasattr(ear, "attend"):                           # a bus also carries expressions and commands
+        ear.attend(session)
     if not quiet:
         print(f"{source} -> {', '.join(sinks)}; {milliseconds(session.latency()):.0f} ms behind the voice; Ctrl-C ends", file=sys.stderr)
     try:
