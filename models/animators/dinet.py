@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from limner.engine.errors import ContractError
 from limner.engine.types import FeatureWindow, Frame, Portrait
-from limner.models import checkpoint, paste
+from limner.models import checkpoint, living, paste
 from limner.models.avatar import Avatar
 from limner.models.devices import choose
 from limner.models.dinet import crop, references
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 EXTRACTOR = "features/deepspeech"
 PUBLISHED_MOUTH = 256                        # of the checkpoint its authors released
 _MOST_CACHE = 512 << 20                      # bytes of encoded source frames
+_LIVING = {64: 125, 128: 75, 256: 50}        # idle frames drawn from one photo; encoding them takes their time
 
 
 def build_network() -> nn.Module:
@@ -33,34 +34,38 @@ class DINetAnimator:
     """Rows of 29 Deep Speech logits at 50 Hz to pictures [size, size, 3].
 
     `mouth` is the side of the repainted square, 64, 128 or 256, which the weights were trained for. `clip` replaces the
-    portrait by an idle clip, played forwards and back. Everything but the mouth is the source's own pixels.
+    portrait by an idle clip, played forwards and back; without one the embedded face draws such a clip from the photo,
+    with `liveliness` in [0, 1] (0: the photo stands still). Everything but the mouth is the source's own pixels.
     """
 
     window = (4, 4)                          # rows of 20 ms: two feature frames of 40 ms to each side
 
     def __init__(self, network: DINet, *, size: int = 512, mouth: int = PUBLISHED_MOUTH, clip: Path | None = None,
-                 device: str = "cpu"):
+                 seed: int = 0, liveliness: float = 1.0, device: str = "cpu"):
         self.size = (size, size)
         self.device = torch.device(device)
         self._mouth, self._clip_path = mouth, clip
+        self._seed, self._liveliness = seed, liveliness
         self._shape = crop.picture_size(mouth)
         self._live = LiveDINet(network.to(self.device))
         self._clip: IdleClip | None = None
 
     def sit_avatar(self, avatar: Avatar) -> None:
-        """Seat an avatar's portrait."""
-        self.sit(avatar.portrait)
+        """Seat an avatar's portrait before its own background."""
+        self.sit(avatar.portrait, avatar.background)
 
-    def sit(self, portrait: Portrait) -> None:
+    def sit(self, portrait: Portrait, background: NDArray[np.uint8] | None = None) -> None:
         """Encode the portrait, or the idle clip where one was given. Raises PortraitError when no crop fits the face."""
         size = self.size[0]
         if self._clip_path:
             clip = self._fitting(read_clip(self._clip_path, size))
-            looks = references.chosen(clip.landmarks)
-            shown = [(clip.frames[i], clip.landmarks[i]) for i in looks]
+            shown = [(clip.frames[i], clip.landmarks[i]) for i in references.chosen(clip.landmarks)]
         else:
-            clip = still(portrait, size)
-            shown = [(picture, clip.landmarks[0]) for picture in references.drawn(portrait, size)]
+            face = living.seated(portrait, size, background)
+            clip = rest = still(portrait, size)
+            if self._liveliness > 0:
+                clip = self._fitting(living.live(face, portrait, _LIVING[self._mouth], self._seed, self._liveliness))
+            shown = [(picture, rest.landmarks[0]) for picture in references.drawn(face)]
         points = clip.landmarks[:, list(crop.MULTI_PIE), :2]
         radius = crop.radius(points)
         windows = [crop.crop_window(each, radius) for each in points]
@@ -124,4 +129,4 @@ def create(options: FaceOptions) -> DINetAnimator:
         raise missing_weights("dinet", "choose `--animator morphable`, which needs none")
     network = load_weights(DINet(), options.weights, "dinet")
     return DINetAnimator(network, size=options.size, mouth=trained_mouth(options.weights), clip=options.clip,
-                         device=choose(options.device))
+                         seed=options.seed, liveliness=options.liveliness, device=choose(options.device))

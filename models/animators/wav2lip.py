@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from limner.engine.errors import ContractError
 from limner.engine.types import FeatureWindow, Frame, Portrait
-from limner.models import paste
+from limner.models import living, paste
 from limner.models.avatar import Avatar
 from limner.models.devices import choose
 from limner.models.idleclip import IdleClip, read_clip, still
@@ -23,6 +23,7 @@ from torch import nn
 EXTRACTOR = "features/wav2lipmel"
 _SHAPE = (SIDE, SIDE)
 _MELS = 80
+_LIVING = 125                                # idle frames drawn from one photo
 
 
 def build_network() -> nn.Module:
@@ -33,25 +34,27 @@ def build_network() -> nn.Module:
 class Wav2LipAnimator:
     """Rows of 80 mel bands at 80 Hz to pictures [size, size, 3].
 
-    `clip` replaces the portrait by an idle clip, played forwards and back.
+    `clip` replaces the portrait by an idle clip, played forwards and back; without one the embedded face draws such a
+    clip from the photo, with `liveliness` in [0, 1] (0: the photo stands still).
     """
 
     window = (0, ROWS - 1)                   # 200 ms from the drawn instant on
 
-    def __init__(self, network: Wav2Lip, *, size: int = 512, clip: Path | None = None, device: str = "cpu"):
+    def __init__(self, network: Wav2Lip, *, size: int = 512, clip: Path | None = None, seed: int = 0,
+                 liveliness: float = 1.0, device: str = "cpu"):
         self.size = (size, size)
         self.device = torch.device(device)
-        self._clip_path = clip
+        self._clip_path, self._seed, self._liveliness = clip, seed, liveliness
         self._live = LiveWav2Lip(network.to(self.device))
         self._clip: IdleClip | None = None
 
     def sit_avatar(self, avatar: Avatar) -> None:
-        """Seat an avatar's portrait."""
-        self.sit(avatar.portrait)
+        """Seat an avatar's portrait before its own background."""
+        self.sit(avatar.portrait, avatar.background)
 
-    def sit(self, portrait: Portrait) -> None:
+    def sit(self, portrait: Portrait, background: NDArray[np.uint8] | None = None) -> None:
         """Encode the portrait, or the idle clip where one was given."""
-        clip = read_clip(self._clip_path, self.size[0]) if self._clip_path else still(portrait, self.size[0])
+        clip = self._source(portrait, background)
         windows = face_windows(clip.landmarks)
         looks = [paste.look(frame, window, _SHAPE) for frame, window in zip(clip.frames, windows, strict=True)]
         faces = np.stack([to_network(look[..., ::-1]) for look in looks])
@@ -59,6 +62,14 @@ class Wav2LipAnimator:
         self._patches = [paste.prepare(frame, marks, window, _SHAPE, REPAINTED)
                          for frame, marks, window in zip(clip.frames, clip.landmarks, windows, strict=True)]
         self._clip = clip
+
+    def _source(self, portrait: Portrait, background: NDArray[np.uint8] | None) -> IdleClip:
+        size = self.size[0]
+        if self._clip_path:
+            return read_clip(self._clip_path, size)
+        if self._liveliness <= 0:
+            return still(portrait, size)
+        return living.live(living.seated(portrait, size, background), portrait, _LIVING, self._seed, self._liveliness)
 
     def draw(self, window: FeatureWindow) -> Frame:
         """The source frame of this instant with the mouth of this sound; the source's own mouth in silence."""
@@ -87,4 +98,5 @@ def create(options: FaceOptions) -> Wav2LipAnimator:
     if options.weights is None:
         raise missing_weights("wav2lip", "choose `--animator morphable`, which needs none")
     network = load_weights(Wav2Lip(), options.weights, "wav2lip")
-    return Wav2LipAnimator(network, size=options.size, clip=options.clip, device=choose(options.device))
+    return Wav2LipAnimator(network, size=options.size, clip=options.clip, seed=options.seed, liveliness=options.liveliness,
+                           device=choose(options.device))

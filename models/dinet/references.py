@@ -1,7 +1,8 @@
 """Five looks at one mouth: the references DINet takes teeth, lips and skin from."""
 
 import numpy as np
-from limner.engine.types import ARKIT, ARKIT_INDEX, POSE_SIZE, Expression, Portrait
+from limner.engine.types import ARKIT, ARKIT_INDEX, POSE_SIZE, Expression
+from limner.models.animators.morphable import MorphableAnimator
 from numpy.typing import NDArray
 
 from .generator import REFERENCES
@@ -25,12 +26,8 @@ def expression(shape: dict[str, float]) -> Expression:
     return Expression(weights, np.zeros(POSE_SIZE, np.float32), 0)
 
 
-def drawn(portrait: Portrait, size: int) -> list[NDArray[np.uint8]]:
-    """The portrait at the five shapes, drawn by the embedded face: [size, size, 3] RGB each. One photo is enough."""
-    from limner.models.animators.morphable import MorphableAnimator
-
-    face = MorphableAnimator(size=size)
-    face.sit(portrait)
+def drawn(face: MorphableAnimator) -> list[NDArray[np.uint8]]:
+    """A seated portrait at the five shapes, u8 RGB [size, size, 3] each. One photo is enough."""
     return [face.draw_expression(expression(shape)) for shape in SHAPES]
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from limner.engine.errors import ContractError, UsageError, WeightsError
+from limner.engine.testing import check_animator
 from limner.engine.types import FeatureWindow
 from limner.models.animators import dinet
 from limner.models.animators.dinet import DINetAnimator, build_network, create
+from limner.models.avatar import default_avatar
 from limner.models.dinet import crop, references
 from limner.models.idleclip import IdleClip
 from limner.models.options import FaceOptions
@@ -83,12 +85,23 @@ def test_frames_do_not_share_memory(seated):
     assert np.array_equal(a, kept)
 
 
-def test_one_portrait_is_enough(network, monkeypatch):
-    looks = [np.full((256, 256, 3), v, np.uint8) for v in range(5)]
-    monkeypatch.setattr(references, "drawn", lambda portrait, size: looks)
+def test_one_photo_is_enough_and_lives(network, monkeypatch):
+    monkeypatch.setattr(dinet, "_LIVING", {64: 6})
     animator = DINetAnimator(network, size=256, mouth=64)
-    animator.sit(faces.portrait())
+    animator.sit_avatar(default_avatar())
+    silent = [animator.draw(window(3600 * i, voiced=False)).pixels for i in (0, 2, 4)]
+    assert not np.array_equal(silent[0], silent[1]) and np.abs(silent[0].astype(int) - silent[2]).mean() < 8
     assert animator.draw(window()).pixels.shape == (256, 256, 3)
+
+
+def test_photo_may_stand_still(network):
+    animator = DINetAnimator(network, size=256, mouth=64, liveliness=0)
+    animator.sit(faces.portrait())
+    assert np.array_equal(animator.draw(window(0, voiced=False)).pixels, animator.draw(window(9000, voiced=False)).pixels)
+
+
+def test_contract(seated):
+    check_animator(seated, 29, step=1800, still=20)       # this clip shakes
 
 
 def test_long_clip_is_kept_within_memory(network, clip, monkeypatch):

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 from limner.engine.errors import ContractError, WeightsError
+from limner.engine.testing import check_animator
 from limner.engine.types import FeatureWindow
 from limner.models.animators import wav2lip
 from limner.models.animators.wav2lip import Wav2LipAnimator, build_network, create
+from limner.models.avatar import default_avatar
 from limner.models.idleclip import IdleClip
 from limner.models.options import FaceOptions
 from limner.models.wav2lip.face import to_network
@@ -58,10 +60,16 @@ def test_draws_do_not_depend_on_what_came_before(seated):
     assert np.array_equal(seated.draw(window(0, 1)).pixels, first)
 
 
-def test_portrait(network):
-    animator = Wav2LipAnimator(network, size=256)
-    animator.sit(faces.portrait())
-    assert animator.draw(window()).pixels.shape == (256, 256, 3)
+def test_photo(network, monkeypatch):
+    monkeypatch.setattr(wav2lip, "_LIVING", 4)
+    for liveliness in (0, 1):
+        animator = Wav2LipAnimator(network, size=256, liveliness=liveliness)
+        animator.sit_avatar(default_avatar())
+        assert animator.draw(window()).pixels.shape == (256, 256, 3) and len(animator._maps) == (4 if liveliness else 1)
+
+
+def test_contract(seated):
+    check_animator(seated, 80, step=1125, still=20)       # this clip shakes
 
 
 def test_misuse_and_create(network, tmp_path):

@@ -3,6 +3,7 @@ import pytest
 import torch
 from limner.engine.clock import ticks_from_samples
 from limner.engine.errors import UsageError, WeightsError
+from limner.engine.testing import check_extractor
 from limner.engine.types import AudioChunk
 from limner.models.bridge import REACH, Bridge
 from limner.models.deepspeech import load_graph
@@ -85,6 +86,10 @@ def test_declared_lookahead_is_enough_and_bounded(stream):
     other[end:] = 0
     again = run(stream, other, iter([len(other)]))[0].rows
     np.testing.assert_allclose(again[:len(heard)], heard, atol=1e-5)
+
+
+def test_contract(stream):
+    check_extractor(stream)
 
 
 def test_silence_is_not_voiced(stream):

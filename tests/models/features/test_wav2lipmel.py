@@ -1,4 +1,5 @@
 import numpy as np
+from limner.engine.testing import check_extractor
 from limner.engine.types import AudioChunk
 from limner.models.features.logmel import WAV2LIP, log_mel
 from limner.models.features.wav2lipmel import create
@@ -20,3 +21,7 @@ def test_streamed_equals_offline_and_knows_silence():
     voiced = np.concatenate([part.voiced for part in parts])
     assert len(voiced) == len(rows) and not voiced[:38].any() and not voiced[-40:].any()
     assert [part.pts for part in parts] == list(1125 * np.cumsum([0, *(len(part.rows) for part in parts[:-1])]))
+
+
+def test_contract():
+    check_extractor(create(FaceOptions()))
