@@ -213,11 +213,6 @@ class Schedule:
         return max(0, min(self.timing.lookahead, self.cost - self.timing.budget - self._usable_room))
 
     @property
-    def staleness(self) -> int:
-        """How long after its slot a picture may still be shown without passing the cap."""
-        return max(0, self.timing.room - (self.spare or 0))
-
-    @property
     def _usable_room(self) -> int:
         return self.timing.room - self.timing.duration // 2
 
@@ -244,7 +239,8 @@ class Schedule:
     def redraw(self, position: int, busy: bool) -> int:
         """The first slot that can still be drawn anew when told at `position`; `busy` while a draw is under way."""
         draws = 1 + busy + (1 if self.timing.held_back else 0)
-        wait = min(self.cost * draws, self.timing.duration) - self.timing.duration // 4
+        quarter = self.timing.duration // 4
+        wait = min(self.cost * draws, 3 * quarter) - quarter         # sound need not wait for a slow picture
         return self.slot(position + max(0, wait))
 
     def wanted_slack(self) -> int:

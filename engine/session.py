@@ -244,10 +244,6 @@ class Session:
             self._track.lengthened(samples_from_ticks(by))
             self.metrics.count("held_ticks", by)
 
-    def _room_left(self) -> int:
-        """Ticks by which live sound already taken in may still be delayed."""
-        return self._timing.room - ticks_from_samples(self._track.lead(self._expected()))
-
     def _expected(self) -> int:
         """Where in the soundtrack a sample captured now lies."""
         return samples_from_ticks(self._position() + self._timing.latency)
@@ -405,12 +401,12 @@ class Session:
             slot = self._slot
             await self._due(slot)
             await self._awaited(slot)
-            picture, drawn_for = self._pictures.take(slot, self.generation, slot - self._schedule.staleness)
+            picture, drawn_for = self._pictures.take(slot, self.generation, slot - self._room_left())
             if picture is not None:
                 self._account(picture, drawn_for)
                 self._outboxes.show(picture)
             self._slot = max(slot + duration, self._schedule.slot(self._position() - duration))
-            self._seen()
+            self._track.seen(self._delivered())
 
     async def _awaited(self, slot: int) -> None:
         """Give a picture that is being drawn half a duration's grace, and one whose sound is late all the room."""
@@ -418,7 +414,7 @@ class Session:
             if self._pictures.last is None and not len(self._pictures):
                 await self._pulse.until()
                 continue
-            grace = self._timing.room if self._starved else self._timing.duration // 2
+            grace = self._room_left() if self._starved else self._timing.duration // 2
             until = self._origin + slot + grace
             if not (self._busy or self._starved) or self._clock.now() >= until:
                 return
@@ -445,14 +441,19 @@ class Session:
             )
             self._outboxes.play(chunk)
             self._played += CHUNK
-            self._seen()
+            self._track.seen(self._delivered())
 
     async def _due(self, pts: int) -> None:
         while self._position() < pts:
             await self._clock.sleep_until(self._origin + pts)
 
-    def _seen(self) -> None:
-        self._track.seen(min(self._played, samples_from_ticks(self._slot)))
+    def _room_left(self) -> int:
+        """Ticks by which what is not yet handed over may be delayed before it passes the cap."""
+        return self._track.room_left(self._delivered())
+
+    def _delivered(self) -> int:
+        """Samples before which both sound and pictures were handed over."""
+        return min(self._played, samples_from_ticks(self._slot))
 
 
 def _first(group: BaseExceptionGroup) -> BaseException:

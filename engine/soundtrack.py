@@ -5,6 +5,7 @@ waited for, not papered over with silence; silence, and only silence, is lengthe
 """
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,16 @@ class Slack:
         return None if self._previous is None else min(self._previous, self._current)
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where a live block was laid, when its last sample was captured, and how far ahead of that time it lies."""
+
+    start: int
+    end: int
+    captured_ns: int
+    lead: int                                # samples; what the clock was held back by since adds to it
+
+
 class Soundtrack:
     """Everything that was or will be heard, up to `head`. Positions and counts are 16 kHz samples."""
 
@@ -88,7 +99,8 @@ class Soundtrack:
         self._seam: NDArray[np.float32] | None = None     # what would have followed, to fade out under what does
         self._queue: deque[Utterance] = deque()           # the first may be speaking
         self._ending: deque[tuple[int, Utterance]] = deque()
-        self._marks: deque[tuple[int, int, int]] = deque(maxlen=512)
+        self._marks: deque[_Mark] = deque(maxlen=512)
+        self._lengthened = 0                              # samples the clock was held back by, in all
         self.live = False                                 # a live source feeds the head
         self.captured_ns = 0                              # of the newest sample written
         self.wanted = 0                                   # ticks live sound should come earlier than declared
@@ -132,7 +144,8 @@ class Soundtrack:
         if skip:
             self._skip(samples, skip)
         self._write(samples[skip:], chunk.captured_ns)
-        self._marks.append((self.head - (count - skip), self.head, chunk.captured_ns))
+        lead = self.head - expected - self._lengthened
+        self._marks.append(_Mark(self.head - (count - skip), self.head, chunk.captured_ns, lead))
 
     def _attach(self, start: int) -> None:
         """Live sound begins or returns: silence up to it, then fade in."""
@@ -178,19 +191,21 @@ class Soundtrack:
         least = self._slack.newest if self._slack.least is None else self._slack.least
         return self.wanted if not self.live or least is None else max(0, ticks_from_samples(least))
 
-    def lead(self, expected: int) -> int:
-        """Samples of live sound taken in beyond position `expected`."""
-        return max(0, self.head - expected) if self.live else 0
+    def room_left(self, delivered: int) -> int:
+        """Ticks by which the live sound from position `delivered` on may be delayed further."""
+        leads = [mark.lead + self._lengthened for mark in self._marks if mark.end > delivered]
+        return self._timing.room - ticks_from_samples(max([0, *leads]))
 
     def lengthened(self, by: int) -> None:
         """The clock was held back by `by`, so everything live comes earlier by as much."""
         self._slack.shift(by)
+        self._lengthened += by
 
     def captured_at(self, sample: int) -> int | None:
         """Monotonic nanoseconds at which live `sample` was captured; None for speech and silence."""
-        for start, end, newest_ns in reversed(self._marks):
-            if start <= sample < end:
-                return newest_ns - (end - 1 - sample) * 1_000_000_000 // SAMPLE_RATE
+        for mark in reversed(self._marks):
+            if mark.start <= sample < mark.end:
+                return mark.captured_ns - (mark.end - 1 - sample) * 1_000_000_000 // SAMPLE_RATE
         return None
 
     # Demand
@@ -280,10 +295,8 @@ class Soundtrack:
         follows = self.read(at, min(FADE, self.head - at))
         self._ring.rewind(at)
         self._seam = np.pad(follows, (0, FADE - len(follows))) if follows.any() else None
-        while self._marks and self._marks[-1][1] > at:
-            start, _, _ = self._marks.pop()
-            if start < at:
-                break
+        while self._marks and self._marks[-1].end > at:
+            self._marks.pop()
         self.live = False
 
     def _write(self, samples: NDArray[np.float32], captured_ns: int) -> None:
