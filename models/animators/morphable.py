@@ -10,7 +10,7 @@ from limner.engine.types import ARKIT_INDEX, Expression, FeatureWindow, Frame, P
 from limner.models.avatar import Avatar
 from limner.models.drivers.idle import LOOK_FULL, IdleDriver
 from limner.models.face.moods import MOODS, mood
-from limner.models.face.renderer import FaceRenderer
+from limner.models.face.renderer import FaceRenderer, fit_layer
 from limner.models.options import FaceOptions
 from numpy.typing import NDArray
 
@@ -46,21 +46,22 @@ class MorphableAnimator:
         self.alpha = alpha
         self.reset()
 
-    def sit(self, portrait: Portrait, background: NDArray[np.uint8] | None = None) -> None:
-        """Prepare one person. `background` u8 RGB of the portrait's size is what lies behind; by default it is guessed."""
-        side = self.size[0]
+    def sit(self, portrait: Portrait, background: NDArray[np.uint8] | None = None,
+            backdrop: NDArray[np.uint8] | None = None) -> None:
+        """Prepare one person. `background` u8 RGB of the portrait's size is the view behind them, by default guessed;
+        `backdrop` u8 RGB, square, replaces it.
+        """
         if background is None:
             hidden = cv2.dilate((portrait.mask > 0.02).astype(np.uint8), np.ones((9, 9), np.uint8))
             background = cv2.inpaint(portrait.image, hidden, 5, cv2.INPAINT_TELEA)
-        image, mask, behind = (_fit(layer, side) for layer in (portrait.image, portrait.mask, background))
-        scale = side / portrait.image.shape[0]
-        landmarks = (portrait.landmarks * scale + [(scale - 1) / 2, (scale - 1) / 2, 0]).astype(np.float32)
-        self.renderer = FaceRenderer(image, landmarks, mask, behind)
+        side = self.size[0]
+        self.renderer = FaceRenderer(portrait.image, portrait.landmarks, portrait.mask, background, side,
+                                     None if backdrop is None else fit_layer(backdrop, side))
         self.reset()
 
-    def sit_avatar(self, avatar: Avatar) -> None:
+    def sit_avatar(self, avatar: Avatar, backdrop: NDArray[np.uint8] | None = None) -> None:
         """Prepare the person of an avatar pack."""
-        self.sit(avatar.portrait, avatar.background)
+        self.sit(avatar.portrait, avatar.background, backdrop)
 
     def draw(self, window: FeatureWindow) -> Frame:
         """The picture at `window.pts`: rows interpolated there, mood and own motion added."""
@@ -124,13 +125,6 @@ def _counter_gaze(weights: NDArray[np.float32], yaw: float, pitch: float) -> Non
             taken = min(float(weights[ARKIT_INDEX[other]]), change)
             weights[ARKIT_INDEX[other]] -= taken
             weights[ARKIT_INDEX[name]] = min(own + change - taken, 1.0)
-
-
-def _fit(layer: NDArray, side: int) -> NDArray:
-    if layer.shape[0] == side:
-        return layer
-    how = cv2.INTER_AREA if side < layer.shape[0] else cv2.INTER_CUBIC
-    return cv2.resize(layer, (side, side), interpolation=how)
 
 
 def create(options: FaceOptions) -> MorphableAnimator:

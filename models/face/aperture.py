@@ -62,3 +62,26 @@ def coverage(y, top, bottom, slope_top, slope_bottom, soft):
     a = min(max(above / soft + np.float32(0.5), np.float32(0)), np.float32(1))
     b = min(max(under / soft + np.float32(0.5), np.float32(0)), np.float32(1))
     return a * b
+
+
+@njit(cache=True, nogil=True)
+def join(columns, start, out):
+    """Smooth the edge where a shut opening's two sides meet: they are drawn to whole pixels, the curve runs between.
+
+    `columns` holds heights and slopes of both curves [4, c] from picture column `start`; `out` u8 [H, W, 3].
+    """
+    height, width = out.shape[0], out.shape[1]
+    for i in range(columns.shape[1] // SAMPLES):
+        x, c = start + i, i * SAMPLES
+        top, bottom = (columns[0, c] + columns[0, c + 1]) / 2, (columns[2, c] + columns[2, c + 1]) / 2
+        if x < 0 or x >= width or not bottom - top < 1:
+            continue
+        line = (top + bottom) / 2
+        y = int(np.floor(line + np.float32(0.5)))
+        if y < 1 or y > height - 2:
+            continue
+        share = (1 - max(bottom - top, np.float32(0))) * np.float32(0.9)
+        above = line - (y - np.float32(0.5))                     # part of the pixel that belongs to the upper side
+        for k in range(3):
+            mixed = out[y - 1, x, k] * above + out[y + 1, x, k] * (1 - above)
+            out[y, x, k] = np.uint8(out[y, x, k] * (1 - share) + mixed * share + np.float32(0.5))

@@ -8,11 +8,13 @@ from limner.engine.types import ARKIT_INDEX
 from numba import njit
 from numpy.typing import NDArray
 
-from .aperture import SAMPLES, coverage, gather, trace
+from .aperture import SAMPLES, coverage, gather, join, trace
 from .deform import Posed, Rig
-from .layers import _spread
+from .layers import spread_colour
 from .mouth import to_cm, to_rest
 
+LIMBUS = 1.28                # iris radii at which the white of the eye is clean
+LID_BAND = 0.22              # cm below the upper lid that move with it: its shadow and the roots of the lashes
 SWING = (0.52, 0.38)         # cm the iris travels at a look weight of 1 (about 26 and 19 degrees on a 12 mm eyeball)
 _NAMES = ("eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeLookDown", "eyeBlink")
 _INDEX = np.array([[ARKIT_INDEX[n + side] for n in _NAMES] for side in ("Right", "Left")])
@@ -27,10 +29,12 @@ class Eye:
     corner: tuple[int, int]
     sclera: NDArray[np.float32]              # [h, w, 3]
     iris: NDArray[np.float32]                # [h, w, 4], colour premultiplied by opacity
+    shade: NDArray[np.float32]               # [h, w, 3] factor, moves with the upper lid
     depth: float                             # cm
     to_rest: NDArray[np.float32]             # [2, 3] skull cm on the eye's plane -> portrait px
     curves: tuple[NDArray[np.float32], NDArray[np.float32]]
     columns: NDArray[np.float32]
+    roof: NDArray[np.float32]                # [w] px, height of the resting upper lid over the patch's columns
 
     def draw(self, posed: Posed, weights: NDArray[np.float32], out: NDArray[np.uint8]) -> None:
         """Paint the eye's opening into the u8 RGB picture `out`."""
@@ -46,8 +50,9 @@ class Eye:
         upward = float(up - down) * SWING[1] * scale
         back = _compose(self.to_rest, to_cm(posed.head, self.depth))
         back[:, 2] -= self.corner
-        _paint_eye(self.columns, start, back, self.sclera, self.iris, np.float32(across), np.float32(-upward),
-                   np.float32(min(1.0, blink + 0.5 * down)), np.float32(scale), out)
+        _paint_eye(self.columns, start, back, self.sclera, self.iris, self.shade, np.float32(across), np.float32(-upward),
+                   np.float32(min(1.0, blink + 0.5 * down)), np.float32(scale), self.roof, out)
+        join(self.columns, start, out)
 
 
 def build_eye(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32], side: int) -> Eye:
@@ -56,39 +61,69 @@ def build_eye(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32]
     loops = mesh.template.lids[side]
     centre = landmarks[468 + 5 * side, :2]
     radius = float(np.linalg.norm(landmarks[469 + 5 * side:473 + 5 * side, :2] - centre, axis=1).mean())
+    radius = _limbus(image, centre, radius, mesh.rest[np.concatenate([loops[0], loops[1][::-1]])])
     points = mesh.rest[np.concatenate(loops)]
     low = np.maximum(np.floor(points.min(0) - 2 * radius), 0).astype(int)
     high = np.minimum(np.ceil(points.max(0) + 2 * radius), np.array(image.shape[1::-1])).astype(int)
     patch = image[low[1]:high[1], low[0]:high[0]].astype(np.float32)
     outline = np.concatenate([mesh.rest[loops[0]], mesh.rest[loops[1]][::-1]]) - low
-    sclera, iris = _separate(patch, outline, centre - low, radius)
+    sclera, iris, shade = _separate(patch, outline, centre - low, radius)
     depth = float(mesh.shape[np.concatenate(loops), 2].mean())
     n = len(loops[0])
+    upper = mesh.rest[loops[0]] - low
+    roof = np.interp(np.arange(patch.shape[1]), upper[:, 0], upper[:, 1]).astype(np.float32)
     columns = np.zeros((4, int(1.2 * np.ptp(points[:, 0]) + 16) * SAMPLES), np.float32)
-    return Eye(rig, side, (int(low[0]), int(low[1])), sclera, iris, depth, to_rest(mesh, depth),
+    return Eye(rig, side, (int(low[0]), int(low[1])), sclera, iris, shade, depth, to_rest(mesh, depth),
                (np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32)),
-               columns)
+               columns, roof)
+
+
+def _limbus(image: NDArray[np.uint8], centre: NDArray[np.float32], guess: float,
+            outline: NDArray[np.float32]) -> float:
+    """Radius px at which the iris ends: where brightness rises most on the way out to both sides, near the guess."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), max(0.06 * guess, 0.5))
+    open_eye = np.zeros(grey.shape, np.uint8)
+    cv2.fillPoly(open_eye, [np.rint(outline * 16).astype(np.int32)], 1, shift=4)
+    angle = np.radians(np.concatenate([np.arange(-30, 31, 5), np.arange(150, 211, 5)]))
+    radii = np.linspace(0.75, 1.7, 40) * guess
+    u = (centre[0] + radii[:, None] * np.cos(angle)).astype(np.float32)
+    v = (centre[1] + radii[:, None] * np.sin(angle)).astype(np.float32)
+    seen = cv2.remap(open_eye.astype(np.float32), u, v, cv2.INTER_LINEAR)
+    values = cv2.remap(grey, u, v, cv2.INTER_LINEAR)
+    rise = (np.gradient(values, axis=0) * seen).sum(1) / np.maximum(seen.sum(1), 4)
+    rise -= 0.3 * np.abs(radii / guess - 1) * max(float(rise.max()), 0)
+    return float(radii[rise.argmax()]) if rise.max() > 0.5 else guess
 
 
 def _separate(patch: NDArray[np.float32], outline: NDArray[np.float32], centre: NDArray[np.float32],
-              radius: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Sclera [h, w, 3] without iris and iris [h, w, 4] without lids; together they are `patch` inside `outline`."""
+              radius: float) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Sclera [h, w, 3] without iris, iris [h, w, 4] without lids, and what lids and lashes cast on them [h, w, 3].
+
+    Inside `outline` (sclera under iris) times shade is `patch` itself, so a steady gaze shows the portrait's own eye.
+    """
     h, w = patch.shape[:2]
     shape = np.zeros((h, w), np.uint8)
     cv2.fillPoly(shape, [np.rint(outline * 16).astype(np.int32)], 255, shift=4)
     visible = shape > 0
-    inner = cv2.erode(shape, np.ones((3, 3), np.uint8)) > 0
+    depth = cv2.distanceTransform(shape, cv2.DIST_L2, 3)
+    inner = depth > 0.22 * radius                                # clear of lids and lashes
     yy, xx = np.mgrid[:h, :w].astype(np.float32)
     away = np.hypot(xx - centre[0], yy - centre[1]) / radius
-    opacity = np.clip((1.10 - away) / 0.2, 0, 1)
-    opacity = opacity * opacity * (3 - 2 * opacity)
-    white = _spread(patch, inner & (away > 1.22), radius * 0.35) if (inner & (away > 1.22)).any() else patch
-    white = np.where((visible & (away > 1.10))[..., None], patch, white)
-    solved = (patch - (1 - opacity[..., None]) * white) / np.maximum(opacity, 0.2)[..., None]
-    seen = (inner & (away < 1.08)).astype(np.float32)
-    iris = _complete(np.clip(solved, 0, 255), seen, centre, away)
-    iris = np.where((visible & (away < 1.1))[..., None], np.clip(solved, 0, 255), iris)
-    return white.astype(np.float32), np.concatenate([iris * opacity[..., None], opacity[..., None]], 2).astype(np.float32)
+    opacity = np.clip((LIMBUS - away) / 0.25, 0, 1)[..., None]
+    clean = inner & (away > LIMBUS)
+    white = spread_colour(patch, clean) if clean.any() else np.broadcast_to(np.float32(200), patch.shape)
+    white = np.where(clean[..., None], patch, white)
+    own = patch - (1 - opacity) * white
+    seen = (inner & (away < LIMBUS - 0.1)).astype(np.float32)
+    solved = np.clip(own / np.maximum(opacity, 0.3), 0, 255)
+    iris = np.where((inner & (away < LIMBUS))[..., None], own, _complete(solved, seen, centre, away) * opacity)
+    ratio = np.clip((patch + 2) / (white * (1 - opacity) + iris + 2), 0.15, 1.05)
+    ratio = cv2.GaussianBlur(np.where(visible[..., None], ratio, spread_colour(ratio, visible & (depth < 2))), (0, 0), 0.6)
+    shade = np.where(inner[..., None], np.float32(1), ratio)
+    left = np.where(visible[..., None], (patch + 2) / shade - 2 - white * (1 - opacity) - iris, 0)
+    white = white + np.where(opacity < 0.5, left / np.maximum(1 - opacity, 0.5), 0)
+    iris = iris + np.where(opacity < 0.5, 0, left)
+    return (white.astype(np.float32), np.concatenate([iris, opacity], 2).astype(np.float32), shade.astype(np.float32))
 
 
 def _complete(disc: NDArray[np.float32], seen: NDArray[np.float32], centre: NDArray[np.float32],
@@ -127,7 +162,7 @@ def _read(patch, u, v, k):
 
 
 @njit(cache=True, nogil=True)
-def _paint_eye(columns, start, back, sclera, iris, across, upward, shut, scale, out):
+def _paint_eye(columns, start, back, sclera, iris, shade, across, upward, shut, scale, roof, out):
     height, width = out.shape[0], out.shape[1]
     total = np.empty(3, np.float32)
     inv = np.float32(1) / (SAMPLES * SAMPLES)
@@ -145,6 +180,10 @@ def _paint_eye(columns, start, back, sclera, iris, across, upward, shut, scale, 
             total[:] = 0
             u = back[0, 0] * x + back[0, 1] * y + back[0, 2]
             v = back[1, 0] * x + back[1, 1] * y + back[1, 2]
+            vt = back[1, 0] * x + back[1, 1] * top + back[1, 2]
+            raised = roof[min(max(int(u), 0), roof.shape[0] - 1)] - vt
+            near = max(np.float32(0), 1 - (v - vt) / (np.float32(LID_BAND) * scale))
+            shift = raised * near * near
             a_iris = _read(iris, u - across, v - upward, 3)
             depth = np.float32(0)
             for s in range(SAMPLES * SAMPLES):
@@ -161,4 +200,6 @@ def _paint_eye(columns, start, back, sclera, iris, across, upward, shut, scale, 
             shadow = 1 - np.float32(0.45) * shut * np.exp(-depth / (np.float32(0.16) * scale))
             for k in range(3):
                 value = _read(sclera, u, v, k) * (1 - a_iris) + _read(iris, u - across, v - upward, k)
-                out[y, x, k] = np.uint8(out[y, x, k] * (1 - share) + value * shadow * share + np.float32(0.5))
+                value = (_read(shade, u, v + shift, k) * (value + 2) - 2) * shadow
+                value = min(max(value, np.float32(0)), np.float32(255))
+                out[y, x, k] = np.uint8(out[y, x, k] * (1 - share) + value * share + np.float32(0.5))

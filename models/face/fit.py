@@ -18,6 +18,7 @@ MARGIN = 0.15            # of the picture's side: how far the rings reach beyond
 FIT_ABOVE = -2.5         # cm; points lower than this move with the jaw and would tilt the fit
 REACH = 4.2              # cm around the face over which its own motion fades out
 HAIR_DEPTH = -3.0        # cm; depth of what surrounds the face
+NECK_DEPTH = -1.0        # cm
 FLAT = -0.2              # cm; the face's sides are drawn no deeper than about this, so that a turn never folds them
 
 
@@ -115,7 +116,10 @@ def _depths(face: NDArray[np.float32], rest: NDArray[np.float32], anchor: NDArra
             away: NDArray[np.float32], fit: Similarity) -> NDArray[np.float32]:
     """Canonical positions of all vertices; the sides of the head are flattened, its surroundings lie behind."""
     depth = FLAT + np.logaddexp(0, (face[:, 2] - FLAT) * 2) / 2              # soft maximum of z and FLAT
-    z = depth[anchor] + (HAIR_DEPTH - depth[anchor]) * smoothstep(0, 6.0, away)
+    # Beside and over the face the head goes on; under the chin the neck lies well behind it at once.
+    under = smoothstep(-0.2, 0.8, (rest[:, 1] - rest[anchor, 1]) / np.maximum(away * fit.scale, 1e-3))
+    behind = HAIR_DEPTH + (NECK_DEPTH - HAIR_DEPTH) * under
+    z = depth[anchor] + (behind - depth[anchor]) * smoothstep(0, 6.0 - 3.4 * under, away)
     picture = np.concatenate([rest * [1, -1], np.zeros((len(rest), 1))], axis=1).astype(np.float32)
     shape = fit.invert(picture)
     # Slide along the line of sight until the canonical z is the wanted one: the picture position stays.

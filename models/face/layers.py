@@ -11,42 +11,69 @@ from numpy.typing import NDArray
 
 from .raster import GAIN_ONE
 
-DETAIL = 2                   # texture px per portrait px: bilinear reading of a cubic enlargement keeps pores and lashes
+ENLARGED = 640               # px; a portrait up to this side is enlarged, so that pores and lashes survive bilinear reading
 
 
-def person_texture(image: NDArray[np.uint8], mask: NDArray[np.float32],
-                   background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Texture u8 [DETAIL * H, DETAIL * W, 4] of the person, straight alpha; texture px = DETAIL * portrait px."""
-    alpha = np.clip(mask, 0, 1).astype(np.float32)[..., None]
-    whole = image.astype(np.float32)
-    solved = (whole - (1 - alpha) * background) / np.maximum(alpha, 0.05)
-    spread = _spread(whole, alpha[..., 0] > 0.95, 0.02 * len(image))
+def separate(image: NDArray[np.uint8], mask: NDArray[np.float32], background: NDArray[np.uint8],
+             still: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The person u8 [H, W, 4], straight alpha, and what is behind, u8 [H, W, 3].
+
+    `background` is the guessed view behind the person. `still` f32 [H, W] in [0, 1] says where the person hardly moves:
+    there, whatever the matte misses of them may as well stay in the background.
+    """
+    alpha = np.clip(mask, 0, 1).astype(np.float32)
+    whole, back = image.astype(np.float32), _behind(image.astype(np.float32), alpha, background)
+    alpha = alpha[..., None]
+    solved = (whole - (1 - alpha) * back) / np.maximum(alpha, 0.05)
+    inner = spread_colour(whole, alpha[..., 0] > 0.95)
     trust = np.clip((alpha - 0.15) / 0.45, 0, 1)
-    colour = np.where(alpha > 0.995, whole, np.clip(spread + (solved - spread) * trust, 0, 255))
-    layers = np.concatenate([colour, alpha * 255], axis=2)
-    size = (image.shape[1] * DETAIL, image.shape[0] * DETAIL)
-    enlarged = cv2.warpAffine(layers, np.float32([[DETAIL, 0, 0], [0, DETAIL, 0]]), size, flags=cv2.INTER_CUBIC,
-                              borderMode=cv2.BORDER_REPLICATE)
-    return np.clip(np.rint(enlarged), 0, 255).astype(np.uint8)
+    colour = np.where(alpha > 0.995, whole, np.clip(inner + (solved - inner) * trust, 0, 255))
+    left = whole - alpha * colour - (1 - alpha) * back
+    colour = np.clip(colour + left * (1 - still[..., None]) / np.maximum(alpha, 0.25), 0, 255)
+    left = (whole - alpha * colour - (1 - alpha) * back) * still[..., None]
+    back = np.where(alpha < 0.995, np.clip(back + left / np.maximum(1 - alpha, 0.05), 0, 255), back)
+    texture = np.rint(np.concatenate([colour, alpha * 255], axis=2)).clip(0, 255)
+    return texture.astype(np.uint8), np.rint(back).clip(0, 255).astype(np.uint8)
 
 
-def behind(image: NDArray[np.uint8], mask: NDArray[np.float32], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The background u8 [H, W, 3]: the portrait itself where no person is, what was painted in elsewhere."""
-    clear = 1 - np.clip(cv2.dilate(mask.astype(np.float32), np.ones((3, 3), np.uint8)) / 0.04, 0, 1)[..., None]
-    return np.rint(background + (image.astype(np.float32) - background) * clear).astype(np.uint8)
+def enlarge(texture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Twice the size [2 H, 2 W, c] by cubic interpolation; pixel (x, y) becomes (2 x, 2 y) exactly."""
+    size = (texture.shape[1] * 2, texture.shape[0] * 2)
+    return cv2.warpAffine(texture, np.float32([[2, 0, 0], [0, 2, 0]]), size, flags=cv2.INTER_CUBIC,
+                          borderMode=cv2.BORDER_REPLICATE)
 
 
-def _spread(image: NDArray[np.float32], known: NDArray[np.bool_], reach: float) -> NDArray[np.float32]:
-    """Colours of `known` pixels carried outwards (normalised convolution at growing scales)."""
-    weight = known.astype(np.float32)
-    out, filled = image * weight[..., None], weight.copy()
-    for sigma in (reach * 0.3, reach, reach * 4, reach * 16):
-        soft = cv2.GaussianBlur(weight, (0, 0), sigma)
-        colour = cv2.GaussianBlur(image * weight[..., None], (0, 0), sigma) / np.maximum(soft, 1e-4)[..., None]
-        share = (1 - filled) * np.clip(soft * 4, 0, 1)
-        out += colour * share[..., None]
-        filled += share
-    return out / np.maximum(filled, 1e-4)[..., None]
+def _behind(image: NDArray[np.float32], alpha: NDArray[np.float32],
+            background: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The background, with what touches the person carried on behind them, where a moving head uncovers it."""
+    clear = cv2.dilate(alpha, np.ones((3, 3), np.uint8)) < 0.02
+    carried = spread_colour(image, clear)
+    inward = cv2.distanceTransform((~clear).astype(np.uint8), cv2.DIST_L2, 5)[..., None]
+    share = np.clip(inward / (0.06 * len(image)) - 0.4, 0, 1)
+    out = carried + (background.astype(np.float32) - carried) * share
+    return np.where(clear[..., None], image, out).astype(np.float32)
+
+
+def spread_colour(image: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Colours of `known` pixels f32 [H, W, 3] carried smoothly everywhere else (push-pull, Gortler et al. 1996)."""
+    weight = known.astype(np.float32)[..., None]
+    levels = [(image * weight, weight)]
+    while min(levels[-1][0].shape[:2]) > 1:
+        levels.append(tuple(_halve(plane) for plane in levels[-1]))
+    colour = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)
+    for total, soft in levels[-2::-1]:
+        size = (total.shape[1], total.shape[0])
+        coarse = cv2.resize(colour, size, interpolation=cv2.INTER_LINEAR).reshape(total.shape)
+        sure = np.minimum(soft, 1)
+        colour = total / np.maximum(soft, 1e-6) * sure + coarse * (1 - sure)
+    return colour
+
+
+def _halve(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Half the size, keeping the sum of 2 x 2 px, so that a weight of one px is enough to count as known."""
+    smooth = cv2.GaussianBlur(plane, (0, 0), 0.8)
+    size = ((plane.shape[1] + 1) // 2, (plane.shape[0] + 1) // 2)
+    return 4 * cv2.resize(smooth, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
 
 
 @njit(cache=True, nogil=True)

@@ -20,6 +20,9 @@ _FROM_ABOVE = np.array([0.90, 0.16, -0.24, -0.12, 0.34], np.float32)
 _FROM_BELOW = np.array([0.10, 0.30, -0.06, 0.05, -0.10], np.float32)
 
 
+LASHES, BROW = 0.26, 1.25    # cm above the lid's edge: where lashes end and the brow begins
+
+
 @dataclass(frozen=True, slots=True)
 class LidRig:
     """One eye: paired lid vertices without the corners, and the skin that follows them."""
@@ -31,6 +34,7 @@ class LidRig:
     slot: NDArray[np.float32]                # [m]
     above: NDArray[np.float32]               # [m] share of the upper edge's motion
     below: NDArray[np.float32]               # [m] share of the lower edge's motion
+    fold: NDArray[np.float32]                # [m] cm that lashes sink towards the edge of a shut lid
 
     def apply(self, inputs: NDArray[np.float32], cm: NDArray[np.float32]) -> None:
         """Move the lids in `cm` [V, 3] for weights [5] in the order of LID_INPUTS."""
@@ -38,7 +42,7 @@ class LidRig:
         taken = down + up
         if taken > 1:                        # lids stop where they meet
             down, up = down / taken, up / taken
-        _move(self.opening, self.near, self.slot, self.above, self.below, down, up, cm)
+        _move(self.opening, self.near, self.slot, self.above, self.below, self.fold, down, up, cm)
 
 
 def lid_rig(mesh: Mesh, side: int) -> LidRig:
@@ -54,15 +58,19 @@ def lid_rig(mesh: Mesh, side: int) -> LidRig:
     edge_low = np.interp(points[:, 0], points[template.lids[side][1], 0], points[template.lids[side][1], 1])
     across = _across(points[:, 0] * sign, sign * middle[[0, -1], 0])
     height = points[:, 1] - edge_up
-    above = own * across * (points[:, 1] > middle[place.round().astype(int), 1]) * (1 - smoothstep(0.16, 1.15, height))
+    upward = own * across * (points[:, 1] > middle[place.round().astype(int), 1])
+    above = upward * (1 - smoothstep(LASHES, BROW, height))
+    fold = 0.5 * upward * np.clip(height, 0, LASHES) * (1 - smoothstep(LASHES, BROW, height))
     below = own * across * (points[:, 1] <= middle[place.round().astype(int), 1]) \
         * (1 - smoothstep(0.10, 1.3, edge_low - points[:, 1]))
     above[upper], below[upper], above[lower], below[lower] = 1, 0, 0, 1
+    fold[upper] = fold[lower] = 0
     for corner in (template.lids[side][0][0], template.lids[side][0][-1]):
-        above[corner] = below[corner] = 0
+        above[corner] = below[corner] = fold[corner] = 0
     near = np.flatnonzero((above > 1e-3) | (below > 1e-3)).astype(np.int32)
     return LidRig(upper, lower, (shape[upper] - shape[lower]).astype(np.float32), near,
-                  place[near].astype(np.float32), above[near].astype(np.float32), below[near].astype(np.float32))
+                  place[near].astype(np.float32), above[near].astype(np.float32), below[near].astype(np.float32),
+                  fold[near].astype(np.float32))
 
 
 def _across(x: NDArray[np.float32], ends: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -72,7 +80,7 @@ def _across(x: NDArray[np.float32], ends: NDArray[np.float32]) -> NDArray[np.flo
 
 
 @njit(cache=True, nogil=True)
-def _move(opening, near, slot, above, below, down, up, cm):
+def _move(opening, near, slot, above, below, fold, down, up, cm):
     n = opening.shape[0]
     for k in range(near.shape[0]):
         i = min(int(slot[k]), n - 2)
@@ -80,3 +88,4 @@ def _move(opening, near, slot, above, below, down, up, cm):
         share = up * below[k] - down * above[k]
         for axis in range(3):
             cm[near[k], axis] += share * (opening[i, axis] * (1 - f) + opening[i + 1, axis] * f)
+        cm[near[k], 1] -= max(down, np.float32(0)) * fold[k]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .canonical import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER
+from .canonical import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_UPPER
 
 CLOSED = 0.030               # of the distance between the outer eye corners: a smaller measured gap counts as closed
 REACH = 0.038                # the same unit: how far from the landmarks the true edge is looked for
@@ -79,14 +79,15 @@ def _dark_line(image: NDArray[np.uint8], frame: _Frame, curve: NDArray[np.float3
     px = frame.leave(np.repeat(along[:, None], STEPS, 1), across).astype(np.float32)
     values = cv2.remap(grey, px[..., 0], px[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     cost = (values - values.min(1, keepdims=True)) / max(float(values.std()), 2.0) + 0.8 * steps**2
-    line = across[np.arange(COLUMNS), _path(cost)]
+    line = across[np.arange(COLUMNS), cheapest_path(cost)]
     line = cv2.GaussianBlur(line[None], (0, 0), 1.6, borderType=cv2.BORDER_REPLICATE)[0]
     return frame.leave(curve[:, 0], np.interp(curve[:, 0], along, line).astype(np.float32))
 
 
-def _path(cost: NDArray[np.float32]) -> NDArray[np.intp]:
+def cheapest_path(cost: NDArray[np.float32]) -> NDArray[np.intp]:
     """The cheapest path through columns of `cost` [columns, steps] that changes its step gently."""
-    jump = 0.08 * (np.arange(STEPS)[:, None] - np.arange(STEPS)[None]) ** 2.0
+    steps = np.arange(cost.shape[1])
+    jump = 0.08 * (steps[:, None] - steps[None]) ** 2.0
     total, origin = cost[0], []
     for column in cost[1:]:
         choices = total[None] + jump

@@ -11,7 +11,7 @@ from limner.engine.types import ARKIT_INDEX
 from numba import njit
 from numpy.typing import NDArray
 
-from .aperture import SAMPLES, coverage, gather, trace
+from .aperture import SAMPLES, coverage, gather, join, trace
 from .deform import JAW_AXIS, Posed, Rig
 from .fit import Mesh
 from .lips import UPPER_SHARE
@@ -20,7 +20,7 @@ from .teeth import ABOVE, DENSITY, HALF, Palette, row_of_teeth
 
 OVERBITE = 0.12              # cm the upper front teeth cover the lower ones when the jaw is shut
 SHOW = 0.30                  # cm of upper teeth below the relaxed upper lip
-SEAM = 0.5                   # opacity of the line where the lips of an open portrait meet; a closed one has its own
+SEAM = 0.3                   # opacity of the line where the lips of an open portrait meet; a closed one has its own
 BEHIND = 0.9                 # cm from the lips back to the front teeth
 _TONGUE, _LEFT, _RIGHT = ARKIT_INDEX["tongueOut"], ARKIT_INDEX["jawLeft"], ARKIT_INDEX["jawRight"]
 
@@ -46,6 +46,8 @@ class Mouth:
         start = int(np.floor(self.curves[0][0, 0]))
         for curve, row in zip(self.curves, (0, 2), strict=True):
             trace(curve, np.float32(start), self.columns[row], self.columns[row + 1])
+        if opacity > 0:
+            join(self.columns, start, out)
         y, z = self.bite - JAW_AXIS[0], self.depth - 0.3 - JAW_AXIS[1]
         drop = y * (np.cos(posed.jaw) - 1) - z * np.sin(posed.jaw)
         across = 0.8 * float(weights[_LEFT] - weights[_RIGHT])

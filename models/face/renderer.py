@@ -8,45 +8,68 @@ from numpy.typing import NDArray
 from .deform import build_rig, new_posed, pose
 from .eyes import build_eye
 from .fit import fit_mesh
-from .layers import DETAIL, behind, compose, person_texture
+from .layers import ENLARGED, compose, enlarge, separate
+from .lidline import settle_lids
 from .light import measure_light
 from .lipline import settle_lips
 from .mouth import build_mouth
 from .plate import find_teeth
 from .raster import GAIN_ONE, draw_map
+from .regions import smoothstep
 from .shade import build_shade
+
+FINER = 1.3                  # times as many px as the picture has: such a portrait is read at its own size
 
 
 class FaceRenderer:
     """Draws one person.
 
-    `image` u8 RGB [S, S, 3], `landmarks` f32 [478, 3] px, `mask` f32 [S, S] of the person in [0, 1], `background` u8
-    [S, S, 3] the view behind the person; pass another picture of that size to replace it.
+    `image` u8 RGB [P, P, 3], `landmarks` f32 [478, 3] px, `mask` f32 [P, P] of the person in [0, 1], `background` u8
+    [P, P, 3] the guessed view behind the person, all at the portrait's own size; pictures have `size` px (by default
+    P). `backdrop` u8 [size, size, 3] is shown in the background's place.
     """
 
     def __init__(self, image: NDArray[np.uint8], landmarks: NDArray[np.float32], mask: NDArray[np.float32],
-                 background: NDArray[np.uint8]) -> None:
-        height, width = mask.shape
-        self.size = (height, width)
-        settled = settle_lips(image, landmarks)
-        self.rig = build_rig(fit_mesh(settled, width))
+                 background: NDArray[np.uint8], size: int | None = None,
+                 backdrop: NDArray[np.uint8] | None = None) -> None:
+        own, side = image.shape[0], size or image.shape[0]
+        self.size = (side, side)
+        small = fit_layer(image, side)
+        settled = settle_lids(image, settle_lips(image, landmarks))
+        self.rig = build_rig(fit_mesh(_scaled(settled, side / own), side))
         mesh, template = self.rig.mesh, self.rig.mesh.template
-        self.background = behind(image, mask, background)
-        self._texture = person_texture(image, mask, self.background)
-        self._uv = np.ascontiguousarray(mesh.rest * np.float32(DETAIL))
+        self._layers(image, mask, background, backdrop)
         strips = [_strip(template.inner_upper, template.inner_lower), *(_strip(*lids) for lids in template.lids)]
         self._triangles = np.ascontiguousarray(np.concatenate([mesh.triangles, *strips]))
         self._shade = build_shade(mesh)
-        smile = find_teeth(image, mesh)
-        colours = measure_light(image, mesh, landmarks, smile.colour if smile else None)
+        smile = find_teeth(small, mesh)
+        points = _scaled(landmarks, side / own)
+        colours = measure_light(small, mesh, points, smile.colour if smile else None)
         self._mouth = build_mouth(self.rig, colours, smile)
-        self._eyes = [build_eye(self.rig, image, landmarks, side) for side in (0, 1)]
+        self._eyes = [build_eye(self.rig, small, points, eye) for eye in (0, 1)]
         self._posed = new_posed(self.rig)
-        self._whole = np.zeros((height, width, 2), np.int16)
-        self._fraction = np.zeros((height, width), np.uint16)
-        self._gain = np.full((height, width), GAIN_ONE, np.uint16)
-        self._person = np.empty((height, width, 4), np.uint8)
+        self._whole = np.zeros((side, side, 2), np.int16)
+        self._fraction = np.zeros((side, side), np.uint16)
+        self._gain = np.full((side, side), GAIN_ONE, np.uint16)
+        self._person = np.empty((side, side, 4), np.uint8)
         self.opened = float(self.rig.lips.rest.max()) > 1e-3
+
+    def _layers(self, image: NDArray[np.uint8], mask: NDArray[np.float32], background: NDArray[np.uint8],
+                backdrop: NDArray[np.uint8] | None) -> None:
+        """Person texture with the texture px of every vertex, and the background."""
+        own, side = image.shape[0], self.size[0]
+        if own < FINER * side:                                   # no finer than the picture: work at its size
+            image, mask, background = (fit_layer(layer, side) for layer in (image, mask, background))
+            own = side
+        texture, natural = separate(image, mask, background, self._still_parts(own))
+        k = own / side
+        if k == 1 and side <= ENLARGED:
+            texture, k = enlarge(texture), 2
+        # Pixel centres: those of an enlarged texture coincide, of a finer portrait they are k (p + 1/2) - 1/2.
+        offset = 0.0 if own == side else (k - 1) / 2
+        self._texture = texture
+        self._uv = np.ascontiguousarray((self.rig.mesh.rest * k + offset).astype(np.float32))
+        self.background = fit_layer(natural, side) if backdrop is None else np.ascontiguousarray(backdrop)
 
     def draw(self, weights: NDArray[np.float32], turn: NDArray[np.float32] | None = None, relax: float = 0.0,
              breath: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -60,13 +83,35 @@ class FaceRenderer:
         pose(self.rig, weights, turn, relax, breath, posed)
         shade = self._shade.at(weights)
         draw_map(posed.px, self._uv, shade, self._triangles, self._whole, self._fraction, self._gain)
-        cv2.remap(self._texture, self._whole, self._fraction, cv2.INTER_LINEAR, self._person, cv2.BORDER_REPLICATE)
+        cv2.remap(self._texture, self._whole, self._fraction, cv2.INTER_LINEAR, self._person, cv2.BORDER_REFLECT_101)
         out, alpha = np.empty((*self.size, 3), np.uint8), np.empty(self.size, np.uint8)
         compose(self._person, self._gain, self.background, out, alpha)
         for eye in self._eyes:
             eye.draw(posed, weights, out)
         self._mouth.draw(posed, weights, relax if self.opened else 1.0, out)
         return out, alpha
+
+    def _still_parts(self, side: int) -> NDArray[np.float32]:
+        """Where the body is that head motion does not reach, f32 [side, side] in [0, 1]."""
+        mesh = self.rig.mesh
+        y = np.arange(side, dtype=np.float32) * (self.size[0] / side)
+        outer = np.flatnonzero(mesh.follow == 0)
+        order = outer[np.argsort(mesh.rest[outer, 1])]
+        moving = np.interp(y, mesh.rest[order, 1], mesh.head[order])
+        return np.repeat((1 - smoothstep(0.10, 0.35, moving))[:, None], side, 1).astype(np.float32)
+
+
+def fit_layer(layer: NDArray, side: int) -> NDArray:
+    """A square picture, matte or background resampled to `side` px."""
+    if layer.shape[0] == side:
+        return layer
+    how = cv2.INTER_AREA if side < layer.shape[0] else cv2.INTER_CUBIC
+    return cv2.resize(layer, (side, side), interpolation=how)
+
+
+def _scaled(landmarks: NDArray[np.float32], k: float) -> NDArray[np.float32]:
+    """Landmarks [n, 3] of a picture made `k` times as large."""
+    return (landmarks * k + [(k - 1) / 2, (k - 1) / 2, 0]).astype(np.float32)
 
 
 def _strip(upper: NDArray[np.int32], lower: NDArray[np.int32]) -> NDArray[np.int32]:
