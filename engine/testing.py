@@ -149,7 +149,7 @@ class FakeAnimator:
         if self._lane is not None:
             self._lane.charge(self.cost)
         centre = self.window[0]
-        pixels = np.full((*self.size, 3), round(float(window.rows[centre].max()) * 255), np.uint8)
+        pixels = np.full((*self.size, 3), round(min(1.0, float(window.rows[centre].max())) * 255), np.uint8)
         pixels[0, 0] = (255, 0, 0) if window.voiced[centre] else (0, 0, 255)
         self.drawn.append(window.pts)
         return Frame(pixels, window.pts, 0, window.captured_ns)
@@ -304,7 +304,7 @@ def check_animator(
     sway are well under it.
     """
     rng = np.random.default_rng(1)
-    loud = np.abs(rng.standard_normal((frames, width))).astype(np.float32) * 0.3
+    loud = rng.uniform(0, 0.8, (frames, width)).astype(np.float32)
     moving = [_window(animator, loud[k], k * duration, step, True) for k in range(frames)]
     silent = [_window(animator, np.zeros(width, np.float32), k * duration, step, False) for k in range(frames)]
     animator.reset()
