@@ -5,7 +5,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +20,7 @@ from .options import Options
 from .render import write_report
 
 SOURCES = {"mic": "microphone", "zmq": "zeromq"}
-SINKS = {"camera": "camera", "zmq": "zeromq", "whip": "whip", "null": "null"}
+SINKS = {"camera": "camera", "zmq": "zeromq", "null": "null"}
 
 
 def source_of(text: str, clock: Clock) -> AudioSource:
@@ -32,7 +32,7 @@ def source_of(text: str, clock: Clock) -> AudioSource:
 
 
 def sink_maker(text: str) -> Callable[..., AVSink]:
-    """`camera[:DEVICE]`, `zmq:ENDPOINT`, `whip:URL`, `null` or FILE.mp4 as a function of `size` (H, W) and `fps`.
+    """`camera[:DEVICE]`, `zmq:ENDPOINT`, `null` or FILE.mp4 as a function of `size` (H, W) and `fps`.
 
     Raises UsageError and MissingPackage, before anything slow is done.
     """
@@ -41,7 +41,7 @@ def sink_maker(text: str) -> Callable[..., AVSink]:
         return partial(loader.load("sinks", SINKS[kind]).create, argument)
     if Path(text).suffix.lower() == ".mp4":
         return partial(loader.load("sinks", "recorder").create, text)
-    raise UsageError(f"--to {text}: expected camera[:DEVICE], zmq:ENDPOINT, whip:URL, null or a file that ends in .mp4")
+    raise UsageError(f"--to {text}: expected camera[:DEVICE], zmq:ENDPOINT, null or a file that ends in .mp4")
 
 
 def clock_for(source: str) -> Clock:
@@ -52,8 +52,9 @@ def clock_for(source: str) -> Clock:
 class Watched:
     """A sink whose first failure is kept, to be reported when the session, which goes on without it, is over."""
 
-    def __init__(self, sink: AVSink) -> None:
-        self.sink = sink
+    def __init__(self, sink: AVSink, begun: Callable[[], None] = lambda: None) -> None:
+        """`begun` is called before each picture: everything is open and running then."""
+        self.sink, self.begun = sink, begun
         self.error: Exception | None = None
 
     async def __aenter__(self) -> Self:
@@ -64,6 +65,7 @@ class Watched:
         await self._keep(self.sink.__aexit__(*exc))
 
     async def show(self, picture: Picture) -> None:
+        self.begun()
         await self._keep(self.sink.show(picture))
 
     async def play(self, chunk: AudioChunk) -> None:
@@ -93,12 +95,17 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     clock = clock_for(source)
     ear, makers = source_of(source, clock), [sink_maker(text) for text in sinks]
     face = assemble.face(options)
-    outlets = [Watched(make(size=face.animator.size, fps=options.fps)) for make in makers]
+
+    @cache                                               # once
+    def announce() -> None:
+        if not quiet:
+            print(f"{source} -> {', '.join(sinks)}; {milliseconds(session.latency()):.0f} ms behind the voice; Ctrl-C ends",
+                  file=sys.stderr, flush=True)
+
+    outlets = [Watched(make(size=face.animator.size, fps=options.fps), announce) for make in makers]
     session = assemble.session(options, sinks=outlets, source=ear, clock=clock, prepared=face)
     if hasattr(ear, "attend"):                           # a bus also carries expressions and commands
         ear.attend(session)
-    if not quiet:
-        print(f"{source} -> {', '.join(sinks)}; {milliseconds(session.latency()):.0f} ms behind the voice; Ctrl-C ends", file=sys.stderr)
     try:
         await until_stopped(session)
     finally:
