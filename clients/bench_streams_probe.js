@@ -1,7 +1,8 @@
 // Injected into the page by `limner bench streams`: when is a beep heard by the microphone, a flash seen, its beep heard?
 // All times are milliseconds of performance.now().
 
-globalThis.limnerProbe = { spoken: [], seen: [], heard: [] };
+globalThis.limnerProbe = { spoken: [], seen: [], heard: [], first: null };
+addEventListener("loadeddata", () => { limnerProbe.first ??= performance.now(); }, { capture: true });
 
 const listener = `registerProcessor("onsets", class extends AudioWorkletProcessor {
   quiet = sampleRate; noise = 0;

@@ -16,7 +16,7 @@ from . import serve_avatars, serve_metrics, serve_say
 from .options import RATES, SIZES
 from .serve_avatars import Gallery
 from .serve_security import check_bind, guard, is_loopback, one_line_errors
-from .serve_sessions import SessionFactory, Sessions
+from .serve_sessions import SessionFactory, SessionRequest, Sessions
 from .serve_talk import Talk
 
 log = logging.getLogger(__name__)
@@ -78,10 +78,12 @@ def _page_routes(options: ServeOptions) -> list[web.AbstractRouteDef]:
 async def serve(factory: SessionFactory, gallery: Gallery, options: ServeOptions, ready=None) -> None:
     """Serve until SIGINT or SIGTERM, then let every session end, within two seconds.
 
-    `ready(url)` is called once the port is open. Raises UsageError and DeviceError for what cannot be opened.
+    `ready(url)` is called once the port is open and a first session has been tried, so that the first visitor waits no
+    longer than the others and whatever is wrong with the face shows here. Raises UsageError and DeviceError for what
+    cannot be opened, and what `factory` raises.
     """
     app = make_app(factory, gallery, options)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS / 4)
     await runner.setup()
     try:
         site = web.TCPSite(runner, options.host, options.port, ssl_context=_tls(options))
@@ -90,12 +92,23 @@ async def serve(factory: SessionFactory, gallery: Gallery, options: ServeOptions
         except OSError as error:
             raise DeviceError(f"cannot listen on {options.host}:{options.port} ({error.strerror or error}); choose another --port "
                               "or stop the program that uses it") from error
+        await _rehearse(factory, gallery, options)
         if ready:
             ready(_url(options, runner.addresses[0][1]))
         await _stop_signal()
     finally:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(runner.cleanup(), DRAIN_SECONDS + 1)
+
+
+async def _rehearse(factory: SessionFactory, gallery: Gallery, options: ServeOptions) -> None:
+    for name in gallery.names():
+        await gallery.thumbnail(name)
+    session = await factory(SessionRequest(await gallery.get(None), options.fps, options.size))
+    running = asyncio.create_task(session.run())
+    await asyncio.sleep(0)                        # it has begun, so that `close` waits for its end
+    await session.close()
+    await running
 
 
 async def _stop_signal() -> None:

@@ -59,8 +59,10 @@ function setSound(on) {
   if (on) $("face").play().catch(() => setSound(false));   // the browser wants a click first
 }
 
-function showPoster(avatar) {
-  $("poster").src = avatar.picture;
+async function showPoster(avatar) {
+  const address = await avatar.picture;
+  if (avatar !== portraits.chosen || !address) return;
+  $("poster").src = address;
   $("poster").hidden = false;
 }
 
@@ -231,10 +233,9 @@ function fill(select, values, chosen, label) {
 
 async function start() {
   try {
-    options = await json("/options");
+    [options] = await Promise.all([json("/options"), portraits.load()]);
     fill($("size"), options.sizes, options.default.size, (n) => `${n} px`);
     fill($("fps"), options.fps, options.default.fps, (n) => String(n));
-    await portraits.load();
     await reconnect();
   } catch (problem) {
     if (problem.status === 401) askToken();

@@ -5,7 +5,7 @@ import { call, json, picture } from "./api.js";
 export class Portraits {
   #busy = false;
 
-  /** `onChoose(avatar)` is called with {name, title, picture} of each new choice, `onProblem(line)` when one fails. */
+  /** `onChoose(avatar)` is called with {name, title, picture: promise of an address} of each new choice, `onProblem(line)` when one fails. */
   constructor(element, { onChoose, onProblem }) {
     this.element = element;
     this.onChoose = onChoose;
@@ -14,8 +14,7 @@ export class Portraits {
   }
 
   async load() {
-    const avatars = await json("/avatars");
-    const tiles = await Promise.all(avatars.map((avatar) => this.#tile(avatar)));
+    const tiles = (await json("/avatars")).map((avatar) => this.#tile(avatar));
     this.element.replaceChildren(...tiles, this.#adder());
     await this.#choose(tiles[0], false);
   }
@@ -28,7 +27,7 @@ export class Portraits {
       const title = file.name.replace(/\.[^.]*$/, "");
       const answer = await call(`/avatars?title=${encodeURIComponent(title)}`, { method: "POST", body: file, type: file.type || "application/octet-stream" });
       const avatar = await answer.json();
-      const tile = await this.#tile(avatar);
+      const tile = this.#tile(avatar);
       this.element.lastElementChild.before(tile);
       await this.#choose(tile, true);
       if (avatar.notes.length) this.onProblem(`Taken, with a note: ${avatar.notes.join("; ")}.`, "good");
@@ -39,14 +38,15 @@ export class Portraits {
     }
   }
 
-  async #tile(avatar) {
+  #tile(avatar) {
     const label = document.createElement("label");
     const input = Object.assign(document.createElement("input"), { type: "radio", name: "portrait", value: avatar.name });
     input.setAttribute("aria-label", avatar.title);
-    const image = Object.assign(document.createElement("img"), { alt: "", src: await picture(avatar.thumbnail) });
+    const image = Object.assign(document.createElement("img"), { alt: "" });
+    const shown = picture(avatar.thumbnail).then((address) => (image.src = address)).catch(() => "");
     label.title = avatar.licence ? `${avatar.title} (${avatar.licence})` : avatar.title;
     label.append(input, image);
-    label.avatar = { ...avatar, picture: image.src };
+    label.avatar = { ...avatar, picture: shown };
     input.addEventListener("change", () => this.#choose(label, true));
     return label;
   }

@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items):
 
 
 class Site:
-    """Where the server is, and the sessions it has made."""
+    """Where the server is, and the sessions it has made for visitors."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -40,8 +40,10 @@ class Site:
         self._make = session_factory(Options())
 
     async def make(self, request):
-        self.sessions.append(await self._make(request))
-        return self.sessions[-1]
+        session = await self._make(request)
+        if request.sinks:
+            self.sessions.append(session)
+        return session
 
 
 @pytest.fixture
