@@ -30,16 +30,17 @@ from .clock import (
 )
 from .config import Settings
 from .errors import ContractError, UsageError
-from .lane import Lane, ThreadLane
+from .lane import Lane
 from .metrics import Metrics
 from .outbox import Outboxes
 from .painter import Painter
 from .picturebuffer import PictureBuffer
 from .protocols import Animator, AudioSource, AVSink, FeatureExtractor, FrameStage
 from .pulse import Pulse
-from .schedule import SOUND, Governor, Plan, Schedule, Step, Timing
+from .schedule import SOUND, Governor, Plan, Schedule, Timing
 from .sound import checked, mono
 from .soundtrack import Soundtrack
+from .studio import Studio
 from .types import AudioChunk, Expression, Frame, Picture
 from .utterance import Utterance
 
@@ -79,7 +80,7 @@ class Session:
         settings = settings or Settings()
         self.metrics = metrics or Metrics()
         self.generation = 0
-        self._clock, self._source, self._fallback = clock, source, fallback
+        self._clock, self._source = clock, source
         self._timing = Timing.declared(settings, extractor, animator, stages)
         self._painter = Painter(
             extractor, animator, stages,
@@ -90,14 +91,10 @@ class Session:
         governor = Governor(settings.duration * stride, has_restorers=restorers, metrics=self.metrics)
         self._schedule = Schedule(self._timing, governor, stride, self.metrics)
         self._track = Soundtrack(self._timing, self.metrics)
-        self._lane = lane if hasattr(lane, "run") else ThreadLane(lane)
-        self._owns_lane = lane is None
+        self._studio = Studio(self._painter, self._track, clock, self.metrics, fallback=fallback, lane=lane)
         self._outboxes = Outboxes(sinks, clock, self.metrics)
         self._pulse = Pulse(clock)
         self._origin: int | None = None          # clock ticks at which pts 0 is handed over
-        self._fed = 0                            # samples the painter has heard
-        self._restart: int | None = None         # pts at which the painter has to begin anew
-        self._busy = False                       # a picture is being drawn
         self._starved = False                    # sound is being waited for
         self._keep_before = 0                    # pictures of older generations stand only before this pts
         self._pictures = PictureBuffer(self.metrics)
@@ -161,7 +158,7 @@ class Session:
             return
         self.metrics.count("interrupts")
         position = self._position()
-        redraw = self._schedule.redraw(position, self._busy)
+        redraw = self._schedule.redraw(position, self._studio.busy)
         self._cut(self._played, redraw, keep_before=min(redraw, self._schedule.slot(position) + self._timing.duration))
         self._outboxes.purge()
 
@@ -206,17 +203,13 @@ class Session:
         finally:
             self._over.set()
             self._track.silence_speech()
-            if self._owns_lane:
-                self._lane.close()
+            self._studio.close()
             self._ended.set()
 
     async def _open(self, stack: AsyncExitStack) -> None:
         stack.push_async_callback(self._outboxes.close)
         await self._outboxes.open()
-        await self._lane.run(self._painter.warm_up)      # compiles, allocates, fills caches
-        began = self._clock.now()
-        await self._lane.run(self._painter.warm_up)
-        self._schedule.begin(self._clock.now() - began)
+        self._schedule.begin(await self._studio.warm_up())
         self._keep_pace()
         if self._source is not None:     # last, so that no sound piles up meanwhile
             await stack.enter_async_context(self._source)
@@ -278,7 +271,7 @@ class Session:
         """Start the next utterance at the first picture not yet handed over, whatever was due there."""
         if self._origin is None or self._track.speaking or not self._track.next_up:
             return
-        soonest = self._schedule.redraw(self._position(), self._busy)
+        soonest = self._schedule.redraw(self._position(), self._studio.busy)
         slot = max(soonest, self._slot, self._schedule.slot(ticks_from_samples(self._played)))
         self._cut(samples_from_ticks(slot), slot, keep_before=slot)
         self._track.begin()
@@ -287,7 +280,7 @@ class Session:
         """All sound from `sample` on and every picture from `keep_before` on are stale; draw from `redraw` on."""
         self.generation += 1
         self._track.cut(sample)
-        self._fed, self._restart = sample, ticks_from_samples(sample)
+        self._studio.cut(sample)
         self._keep_before = keep_before
         self._pictures.drop_from(keep_before)
         self._schedule.restart(redraw)
@@ -336,14 +329,7 @@ class Session:
 
     async def _paint(self, plan: Plan) -> None:
         generation, began = self.generation, self._clock.now()
-        work = self._work(plan, generation)
-        self._busy = True
-        try:
-            pictures = await self._lane.run(work)
-        except Exception as error:
-            pictures = self._draw_failed(error)
-        finally:
-            self._busy = False
+        pictures = await self._studio.paint(plan, self._schedule.governor.step, generation)
         cost = self._clock.now() - began
         if generation == self.generation:
             self._schedule.drew(plan, cost, self._clock.now())
@@ -353,38 +339,6 @@ class Session:
         self._pictures.add(pictures)
         self._keep_pace()
         self._pulse.fire()
-
-    def _work(self, plan: Plan, generation: int) -> Callable[[], list[Picture]]:
-        """What the lane has to do for `plan`: begin anew after a cut, hear the new sound, paint."""
-        restart, self._restart = self._restart, None
-        start, self._fed = self._fed, self._track.head
-        samples = self._track.read(start, self._fed - start)
-        sound = AudioChunk(
-            samples, SAMPLE_RATE, start, ticks_from_samples(start), self._track.captured_ns, generation
-        )
-        step = self._schedule.governor.step
-        self.metrics.time("wait", self._clock.now_ns() - sound.captured_ns)
-
-        def work() -> list[Picture]:
-            if restart is not None:
-                self._painter.restart(restart)
-            if len(samples):
-                self._painter.hear(sound)
-            return self._painter.paint(
-                plan.pts, generation=generation, thrifty=step >= Step.UNRESTORED, halve=step is Step.HALF
-            )
-
-        return work
-
-    def _draw_failed(self, error: Exception) -> list[Picture]:
-        self.metrics.count("draw_failures")
-        if self._fallback is not None:
-            log.error("drawing failed, the fallback takes over: %s", error or type(error).__name__)
-            self._painter.fall_back(*self._fallback)
-            self._fallback, self._fed = None, max(0, self._played - SAMPLE_RATE)
-        elif self.metrics.counters["draw_failures"] == 1:
-            log.error("drawing failed, the last picture stays: %s", error or type(error).__name__)
-        return []
 
     def _keep_pace(self) -> None:
         """Where drawing takes longer than declared, lengthen a pause so that live pictures are in time again."""
@@ -416,7 +370,7 @@ class Session:
                 continue
             grace = self._room_left() if self._starved else self._timing.duration // 2
             until = self._origin + slot + grace
-            if not (self._busy or self._starved) or self._clock.now() >= until:
+            if not (self._studio.busy or self._starved) or self._clock.now() >= until:
                 return
             await self._pulse.until(until)
 
