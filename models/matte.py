@@ -11,17 +11,25 @@ from numpy.typing import NDArray
 from .tflite import network
 
 _SIDE = 256                          # px of the network's square input
+WIDE = 1.5                           # how much wider the second look is
 _SEED = 20                           # of the grain laid over the painted background
 
 
-def person_matte(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+def person_matte(image: NDArray[np.uint8], landmarks: NDArray[np.float32],
+                 wide: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
     """Opacity of the person whose face is at `landmarks` [>=468, 3] px, f32 [H, W] in [0, 1].
 
-    `image` is u8 RGB [H, W, 3] and shows head and shoulders. Other people are background where they do not touch.
+    `image` is u8 RGB [H, W, 3] and shows head and shoulders. `wide` is the same view from `WIDE` times as far, if the picture
+    has it: more of a body helps to see what belongs to it. Other people are background where they do not touch.
     """
     height, width = image.shape[:2]
     small = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     coarse = np.maximum(_segment(small), _segment(small[:, ::-1])[:, ::-1])      # what one misses the other finds
+    if wide is not None:
+        far = cv2.resize(wide, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        shift = (1 - WIDE) * (_SIDE - 1) / 2
+        nearer = np.float32([[WIDE, 0, shift], [0, WIDE, shift]])
+        coarse = np.maximum(coarse, cv2.warpAffine(_segment(far), nearer, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR))
     soft = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     return _refine(image, soft, landmarks)
 

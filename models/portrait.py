@@ -13,7 +13,7 @@ from .blazeface import MIN_SCORE, detect
 from .framing import cut, extend, frame
 from .headpose import head_pose
 from .landmarks import MIN_PRESENCE, Region, eye_distance, measure
-from .matte import matte_without_network, paint_background, person_matte
+from .matte import WIDE, matte_without_network, paint_background, person_matte
 from .picture import read_image
 
 __all__ = ["Face", "find_faces", "make_avatar", "read_image"]
@@ -22,6 +22,7 @@ MIN_EYES = 60.0                      # px between the outer eye corners
 MAX_YAW = 20.0                       # degrees
 _DRAWN_SCORE = 0.3                   # detector score accepted for paintings and drawings; the mesh network decides
 _MOST_FACES = 16
+_SEEN = 0.97                         # part of the wider view's lower half that must lie in the picture
 _CHIN = 152                          # landmark
 _CUTOUT = 0.97                       # mean opacity under which a picture's own transparency is taken for the matte
 
@@ -121,10 +122,11 @@ def _moved(landmarks: NDArray[np.float32], affine: NDArray[np.float32]) -> NDArr
     return np.concatenate([xy, z], axis=1).astype(np.float32)
 
 
-def _matte(pixels: NDArray[np.uint8], landmarks: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
+def _matte(pixels: NDArray[np.uint8], landmarks: NDArray[np.float32], wide: NDArray[np.uint8] | None,
+           notes: list[str]) -> NDArray[np.float32]:
     """By the network, or without it where it cannot be had: with a landmark file a portrait needs no network at all."""
     try:
-        return person_matte(pixels, landmarks)
+        return person_matte(pixels, landmarks, wide)
     except (InputError, MissingPackage):
         notes.append("the person was cut out without the segmentation network, so the hair's edge is coarser")
         return matte_without_network(pixels, landmarks)
@@ -136,7 +138,9 @@ def _cut_out(image: NDArray[np.uint8], region: Region, landmarks: NDArray[np.flo
     crop, inside = cut(image, region, size)
     pixels = np.ascontiguousarray(crop[..., :3])
     cutout = crop.shape[2] == 4 and crop[..., 3].mean() < _CUTOUT * 255
-    matte = crop[..., 3].astype(np.float32) / 255 if cutout else _matte(pixels, landmarks, notes)
+    far, seen = cut(image[..., :3], Region(region.centre, region.side * WIDE, region.angle), size // 2)
+    wide = far if seen[size // 4:].mean() > _SEEN else None
+    matte = crop[..., 3].astype(np.float32) / 255 if cutout else _matte(pixels, landmarks, wide, notes)
     background = paint_background(pixels, np.maximum(matte, ~inside))
     if not inside.all():
         pixels, matte = extend(pixels, matte, inside, float(landmarks[_CHIN, 1]), background)
