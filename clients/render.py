@@ -60,6 +60,7 @@ def run(options: Options, audio: Path, out: Path, *, report: Path | None = None,
     info, clock = probe(audio), MonotonicClock()
     with terminable():
         face = assemble.face(options)
+        say_notes(options, face, quiet)
         numbers = Numbers(fps=options.fps, height=face.animator.size[0], width=face.animator.size[1],
                           sound_rate=info.rate if info.rate in SOUND_RATES else 48_000, prepare_s=seconds(clock.now()))
         started = clock.now()
@@ -71,6 +72,13 @@ def run(options: Options, audio: Path, out: Path, *, report: Path | None = None,
     numbers.times_real_time = numbers.film_s / numbers.wall_s
     finish(numbers, out, report, quiet)
     return 0
+
+
+def say_notes(options: Options, face: assemble.Face, quiet: bool) -> None:
+    """What was noticed about a picture rigged on the fly, on stderr: several faces, enlarged, a coarse cut-out."""
+    if options.portrait and face.avatar and not quiet:
+        for note in face.avatar.meta.get("notes", ()):
+            print(f"note: {note}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -126,8 +134,8 @@ def tracked(items: Iterable[Picture | AudioChunk], numbers: Numbers, info: Sound
     total = None if info.duration is None else -(-info.duration * numbers.fps // TICKS)
     columns = (TextColumn("rendering"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
                TimeRemainingColumn())
-    clock = MonotonicClock()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
+    clock, console = MonotonicClock(), Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("", total=total, speed="")
         for item in items:
             if isinstance(item, Picture):

@@ -17,7 +17,7 @@ from limner.engine.types import AudioChunk, Picture
 
 from . import assemble, loader
 from .options import Options
-from .render import write_report
+from .render import say_notes, write_report
 
 SOURCES = {"mic": "microphone", "zmq": "zeromq"}
 SINKS = {"camera": "camera", "zmq": "zeromq", "null": "null"}
@@ -95,6 +95,7 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     clock = clock_for(source)
     ear, makers = source_of(source, clock), [sink_maker(text) for text in sinks]
     face = assemble.face(options)
+    say_notes(options, face, quiet)
 
     @cache                                               # once
     def announce() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from limner.clients.cli import main
+from limner.models import modelfiles
 from limner.streams import media
 
 from tests.clients.faces import paper_face  # noqa: F401
@@ -161,12 +162,30 @@ def test_a_portrait_that_cannot_be_used_is_one_line(tmp_path, limner, case):
     assert len(said) == 1 and said[0].startswith("limner render: ") and len(said[0]) > 60
 
 
+@pytest.fixture
+def networks():
+    """The portrait networks' files, or a skip: no test downloads."""
+    pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
+    if missing := [name for name in modelfiles.FILES if modelfiles.find(name) is None]:
+        pytest.skip(f"{missing[0]} is not here: run 'python -m limner.models.modelfiles' once")
+
+
+@pytest.mark.usefixtures("networks")
 def test_a_cat_is_no_portrait(limner, shared, tmp_path):
     audio = wav(tmp_path / "ok.wav", tone(0.2))
     status, said, film = limner("--audio", audio, "--portrait", shared / "data/portrait/edge_cat_no_face.jpg")
     assert status == 2 and film is None and len(said) == 1 and "face" in said[0]
 
 
+@pytest.mark.usefixtures("networks", "paper_face")
+def test_of_four_faces_the_largest_is_taken_and_said(shared, tmp_path, capsys):
+    audio, four = wav(tmp_path / "ok.wav", tone(0.2)), shared / "data/portrait/edge_four_faces.png"
+    assert main(["render", "--audio", str(audio), "--portrait", str(four), "-o", str(tmp_path / "out.mp4")]) == 0
+    said = capsys.readouterr().err
+    assert "note: 4 faces were found; the largest is used" in said and len(read_film(tmp_path / "out.mp4").times) == 5
+
+
+@pytest.mark.usefixtures("networks")
 def test_of_four_faces_a_missing_one_is_said(limner, shared, tmp_path):
     audio, four = wav(tmp_path / "ok.wav", tone(0.2)), shared / "data/portrait/edge_four_faces.png"
     status, said, film = limner("--audio", audio, "--portrait", four, "--face", "7")

@@ -8,13 +8,14 @@ from limner.engine.testing import FakeAnimator, FakeExtractor
 
 @pytest.fixture
 def paper_face(monkeypatch):
-    """Commands seat this instead of a portrait; yields the list of animators that were seated."""
+    """Commands seat this, whatever portrait they rigged; yields the list of animators that were seated."""
     seated = []
 
     def face(options: Options, avatar=None) -> assemble.Face:
         animator = FakeAnimator(size=64, window=(0, 0))
         seated.append(animator)
-        return assemble.Face(None, FakeExtractor(lookahead=900), animator)
+        portrait = assemble.choose_avatar(options) if options.portrait else None
+        return assemble.Face(portrait, FakeExtractor(lookahead=900), animator)
 
     monkeypatch.setattr(assemble, "face", face)
     return seated
