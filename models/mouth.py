@@ -83,6 +83,5 @@ def lip_width(rows: NDArray) -> NDArray:
     return rows[..., :_SHAPES] @ _WIDTH
 
 
-OPENERS = [i for n in ("jawOpen", "mouthLowerDown", "mouthUpperUp") for i in indices(n)]
 LIPS_SHUT = [i for n in ("mouthClose", "mouthPress", "mouthRollLower", "mouthRollUpper") for i in indices(n)]
 LIPS_APART = [i for n in ("mouthLowerDown", "mouthUpperUp", "mouthFunnel") for i in indices(n)]

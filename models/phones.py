@@ -12,6 +12,8 @@ PARENT = {"ax": "aa", "ae": "aa", "hh": "kk", "ll": "nn", "ww": "ou", "ao": "oh"
 CLASSES = VISEMES + tuple(PARENT)
 CLASS_INDEX = {name: i for i, name in enumerate(CLASSES)}
 VISEME_OF = tuple(VISEMES.index(PARENT.get(name, name)) for name in CLASSES)      # class index -> viseme index
+OBSTRUENTS = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "hh")
+SONORANTS = tuple(i for name, i in CLASS_INDEX.items() if name not in OBSTRUENTS)  # vowels, nasals, glides
 
 Parts = list[tuple[str, float]]     # classes in time order, each with its share of the phone's duration
 

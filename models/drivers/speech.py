@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from limner.engine.clock import TICKS
 from limner.engine.errors import UsageError
-from limner.engine.types import ARKIT, EXPRESSION_ROW, AudioChunk, FeatureRows
+from limner.engine.types import ARKIT, ARKIT_INDEX, EXPRESSION_ROW, AudioChunk, FeatureRows
 from limner.models.features.logmel import DRIVER, LogMel
-from limner.models.mouth import LIPS_APART, LIPS_SHUT, OPENERS, WIDTH, indices, lip_gap, lip_width, viseme_table
+from limner.models.mouth import GAP_JAW, LIPS_APART, LIPS_SHUT, WIDTH, indices, lip_gap, lip_width, viseme_table
 from limner.models.options import FaceOptions
-from limner.models.phones import CLASS_INDEX, CLASSES, VISEME_OF, VISEMES
+from limner.models.phones import CLASS_INDEX, CLASSES, SONORANTS, VISEME_OF, VISEMES
 from limner.models.prosody import Prosody
 from limner.models.speechgate import ClosureHold, SpeechGate
 from limner.models.speechnet import SpeechNet
@@ -29,18 +29,19 @@ RATE, HOP, STEP = DRIVER.rate, DRIVER.hop, DRIVER.hop * TICKS // DRIVER.rate
 BLOCK = 512                              # hops computed at once: bounds the memory of a file pushed whole
 
 # Smoothing taps over hops +1, 0, -1, ... : a Gaussian for shapes that glide, a short kernel for lips that meet.
-SLOW = np.exp(-0.5 * ((np.arange(6) - 1.0) / 1.6) ** 2)
+SLOW = np.exp(-0.5 * ((np.arange(6) - 0.5) / 1.5) ** 2)
 SLOW /= SLOW.sum()
 FAST = np.array([0.25, 0.5, 0.25])
 REACH = len(SLOW) - 1                    # hops of the past a smoothed row still hears
 
 HEARD = 0.5                              # how far the table's gap and width give way to the network's lip targets
-OPEN_FULL, WIDE_FULL = 0.14, 0.12        # gap and width change at a lip target of 1, in inter-ocular distances
+OPEN_FULL, WIDE_FULL = 0.14, 0.25        # gap and width change at a lip target of 1, in inter-ocular distances
 NOD, BROW = np.radians(2.6), 0.32        # of full stress: rad downwards, browInnerUp weight
 BROW_OUTER = 0.5                         # share of the inner brow's lift the outer brows follow with
 
 FOLD = np.zeros((len(CLASSES), len(VISEMES)), np.float32)             # classes to the 15 visemes
 FOLD[np.arange(len(CLASSES)), VISEME_OF] = 1
+JAW, CLOSE = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthClose"]
 SILENCE, NOD_COLUMN = CLASS_INDEX["sil"], len(ARKIT)
 STRETCH, PUCKER = indices("mouthStretch"), indices("mouthPucker")
 BROWS_INNER, BROWS_OUTER = indices("browInnerUp"), indices("browOuterUp")
@@ -76,7 +77,7 @@ class SpeechDriver:
         self._given = -self.delay                                    # rows given; the first answers are about no sound
         self._side = np.empty((0, 3), np.float32)                    # nod, brow, voice decision per hop not yet used
         self._targets = np.zeros((REACH, EXPRESSION_ROW), np.float32)
-        self._shut = np.zeros(REACH, np.float32)
+        self._closure = np.zeros(REACH, np.float32)
 
     def push(self, chunk: AudioChunk) -> FeatureRows | None:
         if chunk.rate != RATE:
@@ -116,17 +117,17 @@ class SpeechDriver:
             return self._targets[:0], np.empty(0, bool)
         side, self._side = self._side[:n], self._side[n:]
         classes, closure, lips = self._net.push(mel)
-        gain, speaking = self._gate.push(1 - classes[:, SILENCE], side[:, 2])
+        gain, speaking = self._gate.push(1 - classes[:, SILENCE], classes[:, SONORANTS].sum(1), side[:, 2])
         targets = coarticulated(classes @ self._table, lips) * gain[:, None]
-        rows = self._mouths(targets.astype(np.float32), self._hold.push(closure) * gain)
+        rows = self._mouths(targets.astype(np.float32), closure * gain)
         self._add_beats(rows, side)
         return rows, speaking
 
-    def _mouths(self, targets: NDArray[np.float32], shut: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _mouths(self, targets: NDArray[np.float32], closure: NDArray[np.float32]) -> NDArray[np.float32]:
         """Smooth the glide, then let the lips meet on the faster path."""
         self._targets, rows = smooth(self._targets, targets, SLOW)
-        self._shut, contact = smooth(self._shut, shut, FAST)
-        contact = contact[:, None]
+        self._closure, certain = smooth(self._closure, closure, FAST)
+        contact = self._hold.push(certain)[:, None]
         rows[:, LIPS_SHUT] += contact * (self._table[CLASS_INDEX["PP"], LIPS_SHUT] - rows[:, LIPS_SHUT])
         rows[:, LIPS_APART] *= 1 - contact
         return rows
@@ -145,8 +146,8 @@ def coarticulated(rows: NDArray[np.float32], lips: NDArray[np.float32]) -> NDArr
     `oo`, an `h` has the mouth of its vowel).
     """
     gap, width = lip_gap(rows), lip_width(rows)
-    wanted = (1 - HEARD) * gap + HEARD * OPEN_FULL * np.clip(lips[:, 0], 0, 1)
-    rows[:, OPENERS] *= np.clip(wanted / (gap + 1e-3), 0.4, 1.6)[:, None]
+    further = HEARD * (OPEN_FULL * np.clip(lips[:, 0], 0, 1) - gap)
+    rows[:, JAW] += further / (GAP_JAW * np.maximum(0.3, 1 - rows[:, CLOSE]))
     wider = HEARD * (WIDE_FULL * np.clip(lips[:, 1], -1, 0.5) - width)[:, None]
     rows[:, STRETCH] += np.maximum(wider, 0) / WIDTH["mouthStretch"]
     rows[:, PUCKER] += np.minimum(wider, 0) / WIDTH["mouthPucker"]

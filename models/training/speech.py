@@ -19,7 +19,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m limner.models.training.speech", description=__doc__)
     parser.add_argument("--hours", type=float, default=12.0, help="hours of speech to synthesise (default %(default)s)")
     parser.add_argument("--flite-share", type=float, default=0.75, help="part of it by flite (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=7000, help="training steps (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=4500, help="training steps (default %(default)s)")
+    parser.add_argument("--calm-steps", type=int, default=1200, help="steps in milder noise after them (default %(default)s)")
     parser.add_argument("--batch", type=int, default=16, help="crops of 8 s per step (default %(default)s)")
     parser.add_argument("--width", type=int, default=128, help="channels of the network (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of corpus and training (default %(default)s)")
@@ -46,10 +47,10 @@ def run(options: argparse.Namespace) -> list[dict]:
     torch.set_num_threads(options.threads)
     shards = speech_corpus.make_corpus(options.cache / "corpus", options.hours, options.flite_share, options.seed)
     streams = {p: speech_data.load_stream(p, options.cache / "rows", options.seed) for p in shards}
-    last = {e: [p for p in shards if p.name.startswith(e)][-1:] for e in ("flite", "espeak")}
-    held = {e: [streams[p] for p in paths] for e, paths in last.items() if paths}
-    kept_back = {p for paths in last.values() for p in paths}
-    plan = speech_train.Plan(steps=options.steps, batch=options.batch, width=options.width, seed=options.seed)
+    by_engine = {e: [streams[p] for p in shards if p.name.startswith(e)] for e in ("flite", "espeak")}
+    held = {e: s[-1:] for e, s in by_engine.items() if s}
+    plan = speech_train.Plan(steps=options.steps, calm_steps=options.calm_steps, batch=options.batch,
+                             width=options.width, seed=options.seed)
     history: list[dict] = []
 
     def checkpoint(net: speech_net.CausalNet, so_far: list[dict]) -> None:
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> list[dict]:
         speech_net.export(net, options.out)
         speech_report.write_report(options.report, shards, plan, history, options.seed, options.out.stat().st_size)
 
-    speech_train.train([s for p, s in streams.items() if p not in kept_back], held, plan, checkpoint=checkpoint)
+    speech_train.train([s for some in by_engine.values() for s in some[:-1]], held, plan, checkpoint=checkpoint)
     return history
 
 

@@ -109,18 +109,23 @@ def scaled(noise: NDArray, reference: NDArray, ratio_db: NDArray) -> NDArray:
     return noise * (reference * decibel(-ratio_db)).astype(np.float32)[:, None, None]
 
 
-def augment(mel: NDArray[np.float32], rng: np.random.Generator, silent: float = 0.10) -> tuple[NDArray, NDArray]:
-    """Log-mel [B, T, 80] as heard elsewhere; and bool [B], the items whose speech was taken away (noise only)."""
+def augment(mel: NDArray[np.float32], rng: np.random.Generator, silent: float = 0.10,
+            calm: bool = False) -> tuple[NDArray, NDArray]:
+    """Log-mel [B, T, 80] as heard elsewhere; and bool [B], the items whose speech was taken away (noise only).
+
+    `calm` keeps noise and other talkers 8 dB further down and rarer.
+    """
+    ease = 8.0 if calm else 0.0
     b, t, _ = mel.shape
     power = np.exp(np.minimum(compressed(mel, rng), 8))
     power = room(warp_bands(power, rng) * colour(b, rng), rng)
     loud = np.array([np.quantile(p.mean(-1), 0.8) for p in power]) + 1e-7     # speech level, not the pauses'
     gone = rng.random(b) < silent
-    babble = np.roll(power, 1, 0) * (rng.random(b) < 0.35)[:, None, None]
-    babble_level = loud / (np.roll(loud, 1) + 1e-7) * decibel(-rng.uniform(6, 30, b))
+    babble = np.roll(power, 1, 0) * (rng.random(b) < (0.2 if calm else 0.35))[:, None, None]
+    babble_level = loud / (np.roll(loud, 1) + 1e-7) * decibel(-rng.uniform(6 + ease, 30 + ease, b))
     heard = power * ~gone[:, None, None] + babble * (babble_level * ~gone).astype(np.float32)[:, None, None]
-    steady = scaled(shaped_noise(b, t, rng), loud, rng.uniform(6, 55, b))
-    bursts = scaled(events(b, t, rng), loud, rng.uniform(-8, 25, b)) * (rng.random(b) < 0.4)[:, None, None]
+    steady = scaled(shaped_noise(b, t, rng), loud, rng.uniform(6 + ease, 55 + ease, b))
+    bursts = scaled(events(b, t, rng), loud, rng.uniform(-8 + ease, 25 + ease, b)) * (rng.random(b) < 0.4)[:, None, None]
     total = codec(heard + (steady + bursts) * (rng.random(b) < 0.92)[:, None, None], rng)
     gain = decibel(rng.uniform(-22, 6, b))[:, None, None] * (1e-1 / loud)[:, None, None] ** rng.uniform(0, 1, (b, 1, 1))
     return np.log(total * gain.astype(np.float32) + np.float32(1e-8)), gone

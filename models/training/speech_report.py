@@ -43,7 +43,8 @@ def write_report(path: Path, shards: list[Path], plan: Plan, history: list[dict]
     shown = history[:: max(1, len(history) // 12)]
     if shown[-1] is not history[-1]:
         shown.append(history[-1])
-    seen = plan.steps * plan.batch * plan.crop / 100 / 3600
+    crops = (plan.steps + plan.calm_steps) * plan.batch
+    seen = crops * plan.crop / 100 / 3600
     text = f"""{INTRO}
 ## Corpus
 
@@ -53,7 +54,7 @@ def write_report(path: Path, shards: list[Path], plan: Plan, history: list[dict]
 
 ## Run
 
-Plan: `{json.dumps(asdict(plan))}`. {plan.steps * plan.batch} crops of {plan.crop / 100:.0f} s ({seen:.0f} hours heard,
+Plan: `{json.dumps(asdict(plan))}`. {crops} crops of {plan.crop / 100:.0f} s ({seen:.0f} hours heard,
 augmented anew each time). Losses: class cross-entropy, closure (binary, positives x4), co-articulated lip targets
 (squared). Averaged weights. One thread, {platform.machine()}, Python {platform.python_version()}.
 File: {bytes_} bytes.
