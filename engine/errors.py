@@ -67,3 +67,11 @@ class Busy(LimnerError):
 
 class ContractError(LimnerError):
     """An implementation broke its protocol (shape, dtype, order of pts). Raised at assembly or by the contract checks."""
+
+
+def first_error(group: BaseExceptionGroup) -> BaseException:
+    """The first plain exception in a group of groups: what a task group is about."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

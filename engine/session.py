@@ -19,17 +19,9 @@ from contextlib import AsyncExitStack
 import numpy as np
 from numpy.typing import NDArray
 
-from .clock import (
-    SAMPLE_RATE,
-    TICKS_PER_MS,
-    Clock,
-    DeviceClock,
-    milliseconds,
-    samples_from_ticks,
-    ticks_from_samples,
-)
+from .clock import SAMPLE_RATE, TICKS_PER_MS, Clock, DeviceClock, milliseconds, samples_from_ticks, ticks_from_samples
 from .config import Settings
-from .errors import ContractError, UsageError
+from .errors import ContractError, UsageError, first_error
 from .lane import Lane
 from .metrics import Metrics
 from .outbox import Outboxes
@@ -82,10 +74,8 @@ class Session:
         self.generation = 0
         self._clock, self._source = clock, source
         self._timing = Timing.declared(settings, extractor, animator, stages)
-        self._painter = Painter(
-            extractor, animator, stages,
-            duration=settings.duration, colour=colour, metrics=self.metrics, now_ns=clock.now_ns,
-        )  # fmt: skip
+        self._painter = Painter(extractor, animator, stages, duration=settings.duration, colour=colour,
+                                metrics=self.metrics, now_ns=clock.now_ns)  # fmt: skip
         restorers = any(getattr(stage, "restores", False) for stage in stages)
         stride = self._painter.stride
         governor = Governor(settings.duration * stride, has_restorers=restorers, metrics=self.metrics)
@@ -95,7 +85,7 @@ class Session:
         self._outboxes = Outboxes(sinks, clock, self.metrics)
         self._pulse = Pulse(clock)
         self._origin: int | None = None          # clock ticks at which pts 0 is handed over
-        self._starved = False                    # sound is being waited for
+        self._starved = 0                        # of drawing and playing, how many wait for sound
         self._keep_before = 0                    # pictures of older generations stand only before this pts
         self._pictures = PictureBuffer(self.metrics)
         self._slot = 0                           # pts of the next picture to hand over
@@ -124,8 +114,7 @@ class Session:
         Raises InputError for sound that is not 16 kHz mono f32.
         """
         samples = checked(chunk)
-        now_ns = self._clock.now_ns()
-        self.metrics.time("hear", now_ns - chunk.captured_ns)
+        self.metrics.time("hear", self._clock.now_ns() - chunk.captured_ns)
         if self._origin is not None and len(samples):
             self._track.hear(dataclasses.replace(chunk, samples=samples), self._expected())
             self._pulse.fire()
@@ -182,6 +171,7 @@ class Session:
     async def close(self) -> None:
         """End the session; returns when every sink is closed. What was being said is interrupted."""
         self._over.set()
+        self._pulse.fire()
         if self._running:
             await self._ended.wait()
 
@@ -199,7 +189,7 @@ class Session:
                 async with asyncio.TaskGroup() as tasks:
                     await self._run_in(tasks)
         except BaseExceptionGroup as group:
-            raise _first(group) from None
+            raise first_error(group) from None
         finally:
             self._over.set()
             self._track.silence_speech()
@@ -217,7 +207,7 @@ class Session:
     async def _run_in(self, tasks: asyncio.TaskGroup) -> None:
         running = [tasks.create_task(self._hear())]
         if self._source is not None and not self._source.live:
-            while self._track.next_up is None:
+            while self._track.next_up is None and not self._over.is_set():
                 await self._pulse.until()
         self._origin = self._clock.now() + self._schedule.cost * 5 // 4      # the first picture is drawn by then
         if self._track.next_up:
@@ -320,12 +310,13 @@ class Session:
                     if began is not None:
                         self._hold(min(late - spare, position - began, self._room_left()))
                     return True
-                began = position if began is None else began
-                self._starved = True
+                if began is None:
+                    began = position
+                    self._starved += 1
                 await self._pulse.until(self._origin + due + self._track.patience + TICKS_PER_MS)
             return False
         finally:
-            self._starved = False
+            self._starved -= began is not None
 
     async def _paint(self, plan: Plan) -> None:
         generation, began = self.generation, self._clock.now()
@@ -390,10 +381,8 @@ class Session:
             if not await self._sound(at + CHUNK, due):
                 continue
             samples = self._track.read(at, CHUNK)
-            chunk = AudioChunk(
-                samples, SAMPLE_RATE, at, ticks_from_samples(at), self._track.captured_ns, self.generation
-            )
-            self._outboxes.play(chunk)
+            captured_ns = self._track.captured_at(at + CHUNK - 1) or self._clock.now_ns()
+            self._outboxes.play(AudioChunk(samples, SAMPLE_RATE, at, due, captured_ns, self.generation))
             self._played += CHUNK
             self._track.seen(self._delivered())
 
@@ -408,11 +397,3 @@ class Session:
     def _delivered(self) -> int:
         """Samples before which both sound and pictures were handed over."""
         return min(self._played, samples_from_ticks(self._slot))
-
-
-def _first(group: BaseExceptionGroup) -> BaseException:
-    """The first plain exception in a group of groups."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

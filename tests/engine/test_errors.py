@@ -15,3 +15,9 @@ def test_statuses(kind, exit_code, status):
     assert isinstance(error, errors.LimnerError)
     assert (error.exit_code, error.http_status) == (exit_code, status)
     assert str(error) == "found this, expected that, do so"
+
+
+def test_the_first_error_of_a_group_of_groups():
+    inner = errors.DeviceError("unplugged")
+    group = ExceptionGroup("", [ExceptionGroup("", [inner, ValueError()]), KeyError()])
+    assert errors.first_error(group) is inner

@@ -182,6 +182,21 @@ async def test_closing_ends_everything(theatre):
     assert not [task for task in asyncio.all_tasks() if "outbox" in task.get_name() and not task.done()]
 
 
+async def test_closing_before_a_file_has_given_any_sound(theatre):
+    class Never(FakeSource):
+        async def __aiter__(self):
+            await self._clock.sleep_until(10**9)
+            yield None
+
+    clock = ManualClock()
+    session = Session(extractor=FakeExtractor(), animator=FakeAnimator(), clock=clock, lane=InlineLane(clock),
+                      source=Never(np.zeros(1, np.float32), clock, live=False))  # fmt: skip
+    running = asyncio.create_task(session.run())
+    await run_for(clock, running, TICKS)
+    await session.close()
+    await running
+
+
 async def test_a_live_source_that_ends_ends_the_session(theatre):
     samples = speech_like(1.0, pause=0.1)
     stage = theatre(samples)
