@@ -5,8 +5,9 @@ takes them away again, so a decoded beep has the very sample index it was given.
 name beside the target and renamed when whole: the target never exists half written.
 
 * whole (offline): index at the front, B-frames, slower preset. On an error or an interrupt nothing is left behind.
-* fragmented (live): the index comes with each second. A recording whose process is killed stays as NAME.part.mp4 and
-  plays up to its last fragment.
+* fragmented (live): the index comes with each second, so a recording whose process is killed stays as NAME.part.mp4
+  and plays up to its last fragment. One that ends well becomes an ordinary file with one index (FFmpeg's
+  `hybrid_fragmented`), which every player and editor can seek in.
 """
 
 import contextlib
@@ -61,7 +62,7 @@ class Mp4Writer:
             raise
 
     def _open(self, fps: int) -> None:
-        flags = "frag_keyframe+delay_moov+default_base_moof" if self._live else "faststart"
+        flags = "hybrid_fragmented+frag_keyframe+delay_moov+default_base_moof" if self._live else "faststart"
         options = {"movflags": flags, "use_editlist": "1"}
         if self._live:
             options |= {"frag_duration": str(FRAGMENT_US), "flush_packets": "1"}

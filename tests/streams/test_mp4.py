@@ -122,6 +122,26 @@ def test_a_killed_recording_plays(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["film.mp4", "film.part.mp4"]
 
 
+def boxes(path: Path) -> list[bytes]:
+    """Types of the outermost ISO boxes (ISO/IEC 14496-12)."""
+    data, at, found = path.read_bytes(), 0, []
+    while at < len(data):
+        size = int.from_bytes(data[at:at + 4], "big")
+        found.append(data[at + 4:at + 8])
+        at += size if size != 1 else int.from_bytes(data[at + 8:at + 16], "big")
+    return found
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_finished_file_is_an_ordinary_one(tmp_path, live):
+    out = writer(tmp_path, live=live)
+    flash_and_beep(out, 25, 3)
+    out.close()
+    assert sorted(set(boxes(out.path)) - {b"free"}) == [b"ftyp", b"mdat", b"moov"]
+    if not live:
+        assert boxes(out.path).index(b"moov") < boxes(out.path).index(b"mdat")      # plays while it is still arriving
+
+
 @pytest.mark.parametrize("live", [False, True])
 def test_a_full_disk_is_one_clear_error(tmp_path, live):
     """The kernel's own file size limit stands in for the full disk."""
