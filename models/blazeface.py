@@ -5,6 +5,7 @@ ones. Both are run on the whole picture; when nothing is found, on overlapping t
 and then with the picture turned (a scan lying on its side).
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ from .tflite import network
 MIN_SCORE = 0.5                      # photographs; paintings and drawings come down to about 0.3
 _TILE_SIDES = (0.6, 0.36)            # of the longer side
 _TURNS = (0, 90, 270, 180, 30, 330)  # degrees, tried in this order
+_TURNED = 640                        # px; a turned picture is looked at no larger, both networks take 192 px or less
 _SURE = 0.75                         # score that ends the search; a face upside down can reach 0.6
 _SAME_FACE = 0.3                     # shared part of the smaller box above which two boxes are one face
 
@@ -158,12 +160,15 @@ def _turn(image: NDArray[np.uint8], degrees: int) -> tuple[NDArray[np.uint8], ND
     height, width = image.shape[:2]
     if degrees == 0:
         return image, np.float32([[1, 0, 0], [0, 1, 0]])
-    scale = min(1.0, 640 / max(height, width))       # both networks look at 192 px or less
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale)
-    side = int(np.ceil(np.hypot(height, width) * scale))
-    matrix[:, 2] += side / 2 - np.array([width / 2, height / 2])
-    turned = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_AREA)
-    return turned, cv2.invertAffineTransform(matrix).astype(np.float32)
+    scale = min(1.0, _TURNED / max(height, width))
+    small = cv2.resize(image, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+    middle = small.shape[1] / 2, small.shape[0] / 2
+    side = math.ceil(2 * math.hypot(*middle))
+    matrix = cv2.getRotationMatrix2D(middle, degrees, 1.0)
+    matrix[:, 2] += side / 2 - np.array(middle)
+    turned = cv2.warpAffine(small, matrix, (side, side), flags=cv2.INTER_LINEAR)
+    back = cv2.invertAffineTransform(matrix) / np.array([[small.shape[1] / width], [small.shape[0] / height]])
+    return turned, back.astype(np.float32)
 
 
 def _map(face: Detection, affine: NDArray[np.float32]) -> Detection:

@@ -5,6 +5,7 @@ box, then on crops framed by its own answer; the last answers are averaged over 
 crops, which removes most of the crop's influence on the points. The iris network then gives the pupils and finer lids.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -60,15 +61,28 @@ def resample(image: NDArray[np.uint8], affine: NDArray[np.float32], size: tuple[
              border: int = cv2.BORDER_CONSTANT) -> NDArray[np.uint8]:
     """`image` through `affine` onto (width, height) `size`, without aliasing when it shrinks, sharp when it grows."""
     shrink = 1 / float(np.hypot(affine[0, 0], affine[1, 0]))
+    affine = affine.astype(float)
+    image, affine = _part_in_view(image, affine, size, margin=math.ceil(4 * max(1, shrink)))
     if shrink > 1.25:                # first to about the target's resolution by area, then turn and shift
         width, height = (max(1, round(n / shrink)) for n in (image.shape[1], image.shape[0]))
         sx, sy = width / image.shape[1], height / image.shape[0]
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         # cv2.resize aligns pixel edges, an affine pixel centres: x_small = (x + 0.5) * s - 0.5.
-        small_to_full = np.array([[1 / sx, 0, 0.5 / sx - 0.5], [0, 1 / sy, 0.5 / sy - 0.5], [0, 0, 1]])
-        affine = (affine.astype(float) @ small_to_full).astype(np.float32)
+        affine = affine @ np.array([[1 / sx, 0, 0.5 / sx - 0.5], [0, 1 / sy, 0.5 / sy - 0.5], [0, 0, 1]])
     return cv2.warpAffine(image, affine, size, flags=cv2.INTER_LANCZOS4 if shrink < 1 else cv2.INTER_CUBIC,
                           borderMode=border)
+
+
+def _part_in_view(image: NDArray[np.uint8], affine: NDArray[np.float64], size: tuple[int, int],
+                  margin: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The part of the picture that `affine` brings into view, `margin` px more, and the affine from there."""
+    corners = np.array([[0, 0, 1], [size[0], 0, 1], [0, size[1], 1], [size[0], size[1], 1]])
+    seen = corners @ cv2.invertAffineTransform(affine).T
+    limit = np.array(image.shape[1::-1])
+    low = np.clip(np.floor(seen.min(0)) - margin, 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(seen.max(0)) + margin, low + 1, limit).astype(int)
+    part = image[low[1]:high[1], low[0]:high[0]]
+    return part, affine @ np.array([[1, 0, low[0]], [0, 1, low[1]], [0, 0, 1]])
 
 
 def eye_distance(landmarks: NDArray[np.float32]) -> float:

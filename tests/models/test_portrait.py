@@ -27,6 +27,17 @@ def test_an_avatar_is_square_upright_and_whole(avatar):
     assert abs(head_pose(points).roll) < 2
 
 
+def test_the_whole_body_belongs_to_the_person(avatar):
+    """Both orange sleeves beside the helmet's ring, which the network sees only from further away."""
+    assert avatar.portrait.mask[505, [6, 500]].min() > 0.8
+
+
+@pytest.mark.parametrize("shape", [(60, 40_000), (40_000, 60), (17, 17), (2000, 2000)])
+def test_pictures_of_odd_shapes_have_no_face_and_do_no_harm(shape):
+    with pytest.raises(PortraitError, match="no face was found"):
+        make_avatar(np.full((*shape, 3), 99, np.uint8))
+
+
 def test_landmarks_of_the_crop_are_those_measured_on_it(avatar):
     """Measuring the finished crop again finds the same face: landmarks and pixels were moved by the same affine."""
     [face] = find_faces(avatar.portrait.image)

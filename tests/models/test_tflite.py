@@ -17,6 +17,13 @@ def test_outputs_are_flat_and_the_same_each_time(networks):
     np.testing.assert_array_equal(first[1404], again[1404])
 
 
+def test_loading_says_nothing_and_errors_still_reach_stderr(networks, capfd):
+    Network("iris_landmark.tflite")
+    assert capfd.readouterr() == ("", "")
+    print("heard", file=sys.stderr)
+    assert capfd.readouterr().err == "heard\n"
+
+
 def test_without_the_package_the_install_command_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(MissingPackage, match=r"pip install limner\[rig\]"):
