@@ -336,7 +336,7 @@ class Session:
         self._track.wanted = self._schedule.wanted_slack()
         self._schedule.spare = self._track.spare
         if short := self._track.shortfall:
-            self._hold(ticks_from_samples(short))
+            self._hold(min(ticks_from_samples(short), self._room_left()))
 
     # Deliver
 
