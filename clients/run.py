@@ -52,9 +52,9 @@ def clock_for(source: str) -> Clock:
 class Watched:
     """A sink whose first failure is kept, to be reported when the session, which goes on without it, is over."""
 
-    def __init__(self, sink: AVSink, begun: Callable[[], None] = lambda: None) -> None:
-        """`begun` is called before each picture: everything is open and running then."""
-        self.sink, self.begun = sink, begun
+    def __init__(self, sink: AVSink) -> None:
+        self.sink = sink
+        self.begun: Callable[[], None] = lambda: None        # called before each picture: all is open and running then
         self.error: Exception | None = None
 
     async def __aenter__(self) -> Self:
@@ -96,17 +96,13 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     ear, makers = source_of(source, clock), [sink_maker(text) for text in sinks]
     face = assemble.face(options)
     say_notes(options, face, quiet)
-
-    @cache                                               # once
-    def announce() -> None:
-        if not quiet:
-            print(f"{source} -> {', '.join(sinks)}; {milliseconds(session.latency()):.0f} ms behind the voice; Ctrl-C ends",
-                  file=sys.stderr, flush=True)
-
-    outlets = [Watched(make(size=face.animator.size, fps=options.fps), announce) for make in makers]
+    outlets = [Watched(make(size=face.animator.size, fps=options.fps)) for make in makers]
     session = assemble.session(options, sinks=outlets, source=ear, clock=clock, prepared=face)
     if hasattr(ear, "attend"):                           # a bus also carries expressions and commands
         ear.attend(session)
+    if not quiet:
+        outlets[0].begun = once(f"{source} -> {', '.join(sinks)}; {milliseconds(session.latency()):.0f} ms behind the "
+                                "voice; Ctrl-C ends")
     try:
         await until_stopped(session)
     finally:
@@ -116,6 +112,11 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     if failures:
         raise first_of(failures)
     return 0
+
+
+def once(line: str) -> Callable[[], None]:
+    """A call that prints `line` on stderr the first time."""
+    return cache(lambda: print(line, file=sys.stderr, flush=True))
 
 
 async def until_stopped(session: Session) -> None:

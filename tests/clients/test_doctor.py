@@ -2,6 +2,7 @@ import json
 
 import pytest
 from limner.clients import doctor
+from limner.clients.cli import main
 from limner.clients.doctor import Finding, examine, numbers, run
 from limner.engine.errors import UsageError
 
@@ -26,6 +27,12 @@ def test_the_file_holds_numbers_only(tmp_path, capsys):
         "one_thing": {"state": 1, "value": 3}, "extra": {"state": 0, "value": 0.0}, "broken_check": {"state": -1, "value": 0.0}}
     shown = capsys.readouterr().out
     assert "pip install 'limner[extra]'" in shown            # square brackets are not markup
+
+
+def test_from_the_command_line(tmp_path, capsys):
+    assert main(["doctor", "--json", str(tmp_path / "d.json")]) == 0
+    assert json.loads((tmp_path / "d.json").read_text())["encoders"]["state"] == 1
+    assert "encoders" in capsys.readouterr().out
 
 
 def test_stdout_takes_json_alone(capsys):

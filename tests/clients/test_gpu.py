@@ -32,6 +32,39 @@ def test_torch(driver, version, state):
     assert torch_line(driver, {"torch": version} if version else {}).state == state
 
 
+class PaperCuda:
+    """libcuda's four calls that are made, on a machine with two GPUs."""
+
+    def __init__(self, path):
+        assert path in ("libcuda.so.1", "nvcuda.dll")
+
+    def cuDriverGetVersion(self, version):
+        version._obj.value = 13010
+        return 0
+
+    def cuInit(self, flags):
+        return 0
+
+    def cuDeviceGetCount(self, count):
+        count._obj.value = 2
+        return 0
+
+    def cuDeviceGet(self, device, index):
+        device._obj.value = index
+        return 0
+
+    def cuDeviceGetName(self, name, size, device):
+        name.value = b"NVIDIA H200 #%d" % device.value
+        return 0
+
+
+def test_the_driver_is_asked(monkeypatch):
+    monkeypatch.setattr("ctypes.CDLL", PaperCuda)
+    assert read_driver() == Driver((13, 1), ("NVIDIA H200 #0", "NVIDIA H200 #1"))
+    monkeypatch.setattr(PaperCuda, "cuInit", lambda self, flags: 100)        # CUDA_ERROR_NO_DEVICE
+    assert read_driver() == Driver((13, 1), ())
+
+
 def test_this_machine_is_read_without_harm():
     driver = read_driver()
     assert driver is None or driver.cuda >= (9, 0)
