@@ -120,11 +120,13 @@ class IdleDriver:
         up = steady * (before.up + done * (look.up - before.up))
         jitter = self.liveliness * math.radians(0.10)
         set_gaze(weights, across + jitter * self._tremor[0].at(now), up + jitter * self._tremor[1].at(now))
-        shut = _blink(self._blinks.at(now)[0])
-        if look.away != before.away and reach > math.radians(3.5):       # lids help large shifts of gaze
-            shut = max(shut, 0.8 * _blink(age))
-        if self._chance(self._phrase_end) < 0.5:
-            shut = max(shut, _blink(now - self._phrase_end - 0.12))
+        since = self._blinks.at(now)[0]
+        shut = _blink(since)
+        if look.away != before.away and reach > math.radians(3.5) and self._free(now - age, now - since):
+            shut = max(shut, 0.8 * _blink(age))                  # lids help large shifts of gaze
+        ended = self._phrase_end + 0.12
+        if self._chance(self._phrase_end) < 0.5 and self._free(ended, now - since):
+            shut = max(shut, _blink(now - ended))
         for side in ("Left", "Right"):
             weights[ARKIT_INDEX["eyeBlink" + side]] = shut
 
@@ -136,6 +138,10 @@ class IdleDriver:
         for name, share in (("mouthPressLeft", 0.55), ("mouthPressRight", 0.55), ("mouthRollLower", 0.15),
                             ("mouthShrugLower", 0.12)):
             weights[ARKIT_INDEX[name]] += share * press
+
+    def _free(self, instant: float, last_blink: float) -> bool:
+        """Whether a blink at `instant` would be clear of the regular ones before and after it."""
+        return abs(instant - last_blink) > BLINK_LEAST and self._blinks.next_start() - instant > BLINK_LEAST
 
     def _chance(self, instant: float) -> float:
         """A number in [0, 1) that belongs to an instant of this seed."""

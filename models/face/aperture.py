@@ -65,10 +65,11 @@ def coverage(y, top, bottom, slope_top, slope_bottom, soft):
 
 
 @njit(cache=True, nogil=True)
-def join(columns, start, out):
+def join(columns, start, strength, out):
     """Smooth the edge where a shut opening's two sides meet: they are drawn to whole pixels, the curve runs between.
 
-    `columns` holds heights and slopes of both curves [4, c] from picture column `start`; `out` u8 [H, W, 3].
+    `columns` holds heights and slopes of both curves [4, c] from picture column `start`; `strength` in [0, 1] is 0 for a
+    face at rest, which is the portrait's own; `out` u8 [H, W, 3].
     """
     height, width = out.shape[0], out.shape[1]
     for i in range(columns.shape[1] // SAMPLES):
@@ -80,7 +81,7 @@ def join(columns, start, out):
         y = int(np.floor(line + np.float32(0.5)))
         if y < 1 or y > height - 2:
             continue
-        share = (1 - max(bottom - top, np.float32(0))) * np.float32(0.9)
+        share = (1 - max(bottom - top, np.float32(0))) * np.float32(0.9) * strength
         above = line - (y - np.float32(0.5))                     # part of the pixel that belongs to the upper side
         for k in range(3):
             mixed = out[y - 1, x, k] * above + out[y + 1, x, k] * (1 - above)

@@ -1,6 +1,6 @@
 """Expression to vertex positions: linear shapes, jaw rotation, lids, the meeting of the lips, then the head's motion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from limner.engine.types import ARKIT, ARKIT_INDEX
@@ -15,8 +15,10 @@ from .regions import regions
 
 JAW_AXIS = (0.6, -2.2)       # y, z cm of the line through both jaw joints
 FULL_GAP = 0.38              # lip gap at jawOpen = 1 over the distance between the outer eye corners
+MOST_JAW = 0.52              # rad, about as far as a jaw turns (30 degrees)
 BREATH = 0.10                # cm the shoulders rise at breath = 1
 PIVOT = (0.0, -3.0, -4.5)    # cm, where the skull sits on the spine
+FACE_WIDTH = 15.4            # cm between the canonical face's sides, the unit of an Expression's translation
 _JAW, _CLOSE = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthClose"]
 _LIDS = np.array([[ARKIT_INDEX[n + side] for n in LID_INPUTS] for side in ("Right", "Left")])
 
@@ -29,6 +31,7 @@ class Rig:
     shapes: NDArray[np.float32]              # [52, V, 3] cm
     jaw: NDArray[np.float32]                 # [V] share of the jaw's rotation
     jaw_full: float                          # rad at jawOpen = 1
+    jaw_stretch: float                       # how much further than the jaw the lips part
     lips: LipRig
     lids: tuple[LidRig, LidRig]              # right, left
 
@@ -50,9 +53,8 @@ def build_rig(mesh: Mesh) -> Rig:
     shapes = face[:, mesh.anchor] * mesh.follow[None, :, None]
     jaw = (field.jaw.astype(np.float32)[mesh.anchor] * mesh.follow).astype(np.float32)
     lips = lip_rig(mesh, field)
-    lids = (lid_rig(mesh, 0), lid_rig(mesh, 1))
-    rig = Rig(mesh, np.ascontiguousarray(shapes), jaw, 0.25, lips, lids)
-    return Rig(mesh, rig.shapes, jaw, _calibrate_jaw(rig), lips, lids)
+    rig = Rig(mesh, np.ascontiguousarray(shapes), jaw, 0.25, 1.0, lips, (lid_rig(mesh, 0), lid_rig(mesh, 1)))
+    return _calibrated(rig)
 
 
 def new_posed(rig: Rig) -> Posed:
@@ -73,7 +75,7 @@ def pose(rig: Rig, weights: NDArray[np.float32], turn: NDArray[np.float32], rela
     _turn_jaw(rig.jaw, out.jaw, JAW_AXIS[0], JAW_AXIS[1], out.cm)
     for side, lids in enumerate(rig.lids):
         lids.apply(weights[_LIDS[side]], out.cm)
-    rig.lips.apply(shut, float(weights[_CLOSE]), relax, out.cm)
+    rig.lips.apply(shut, float(weights[_CLOSE]), rig.jaw_stretch, relax, out.cm)
     motion = head_matrix(turn)
     _project(out.cm, mesh.shape, mesh.rest, mesh.head, motion, mesh.fit.rotation, np.float32(mesh.fit.scale),
              np.float32(BREATH * breath), out.px)
@@ -95,20 +97,22 @@ def head_matrix(turn: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([rotation, (pivot + shift - rotation @ pivot)[:, None]], axis=1).astype(np.float32)
 
 
-FACE_WIDTH = 15.4            # cm between the canonical face's sides, the unit of an Expression's translation
-
-
-def _calibrate_jaw(rig: Rig) -> float:
-    """Jaw angle in radians that parts relaxed lips by FULL_GAP eye distances (regula falsi; the gap is almost linear)."""
+def _calibrated(rig: Rig) -> Rig:
+    """`rig` with the jaw that parts relaxed lips by FULL_GAP eye distances; beyond MOST_JAW the lips do the rest."""
     wanted = FULL_GAP * rig.mesh.eye_distance
-    weights, angle = np.zeros(len(ARKIT), np.float32), 0.25
+    for _ in range(6):                           # the gap is almost linear in either, so this converges at once
+        angle = min(rig.jaw_full * wanted / _gap_at_full(rig), MOST_JAW)
+        rig = replace(rig, jaw_full=float(np.clip(angle, 0.1, MOST_JAW)))
+    for _ in range(4):
+        rig = replace(rig, jaw_stretch=max(rig.jaw_stretch * wanted / _gap_at_full(rig), 1.0))
+    return rig
+
+
+def _gap_at_full(rig: Rig) -> float:
+    weights, out = np.zeros(len(ARKIT), np.float32), new_posed(rig)
     weights[_JAW] = 1
-    for _ in range(6):
-        trial = Rig(rig.mesh, rig.shapes, rig.jaw, angle, rig.lips, rig.lids)
-        out = new_posed(trial)
-        pose(trial, weights, np.zeros(6, np.float32), 1.0, 0.0, out)
-        angle *= float(np.clip(wanted / max(rig.lips.gap(out.cm), 1e-3), 0.5, 2.0))
-    return min(angle, 0.60)
+    pose(rig, weights, np.zeros(6, np.float32), 1.0, 0.0, out)
+    return max(rig.lips.gap(out.cm), 1e-3)
 
 
 @njit(cache=True, nogil=True)

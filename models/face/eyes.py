@@ -52,7 +52,7 @@ class Eye:
         back[:, 2] -= self.corner
         _paint_eye(self.columns, start, back, self.sclera, self.iris, self.shade, np.float32(across), np.float32(-upward),
                    np.float32(min(1.0, blink + 0.5 * down)), np.float32(scale), self.roof, out)
-        join(self.columns, start, out)
+        join(self.columns, start, np.float32(min(1.0, 4 * blink)), out)
 
 
 def build_eye(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32], side: int) -> Eye:

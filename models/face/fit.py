@@ -84,7 +84,7 @@ def fit_mesh(landmarks: NDArray[np.float32], side: int) -> Mesh:
     triangles = np.concatenate([template.triangles, _ring_triangles(template.oval, len(face))])
     distance = float(np.linalg.norm(face[OUTER_CORNERS[0]] - face[OUTER_CORNERS[1]]))
     return Mesh(template, fit, shape, rest, triangles, anchor, (1 - smoothstep(0, REACH, away)).astype(np.float32),
-                _head_weight(shape, face[CHIN, 1]), distance)
+                _head_weight(shape, face[CHIN, 1], len(template.oval)), distance)
 
 
 def _rings(oval: NDArray[np.float32], side: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
@@ -127,6 +127,10 @@ def _depths(face: NDArray[np.float32], rest: NDArray[np.float32], anchor: NDArra
     return (shape + ((z - shape[:, 2]) / sight[2])[:, None] * sight).astype(np.float32)
 
 
-def _head_weight(shape: NDArray[np.float32], chin: float) -> NDArray[np.float32]:
-    """1 on the head, falling along the neck to a little on the shoulders."""
-    return (1 - 0.92 * smoothstep(chin + 0.5, chin - 7.5, shape[:, 1])).astype(np.float32)
+def _head_weight(shape: NDArray[np.float32], chin: float, outermost: int) -> NDArray[np.float32]:
+    """1 on the head, falling along the neck to a little on the shoulders; the last ring is fixed, so that no motion
+    leaves a part of the picture uncovered.
+    """
+    weight = (1 - 0.92 * smoothstep(chin + 0.5, chin - 7.5, shape[:, 1])).astype(np.float32)
+    weight[-outermost:] = 0
+    return weight

@@ -29,7 +29,6 @@ class LidRig:
 
     upper: NDArray[np.int32]                 # [n]
     lower: NDArray[np.int32]                 # [n]
-    opening: NDArray[np.float32]             # [n, 3] cm, from the lower to the upper edge at rest
     near: NDArray[np.int32]                  # [m]
     slot: NDArray[np.float32]                # [m]
     above: NDArray[np.float32]               # [m] share of the upper edge's motion
@@ -42,12 +41,12 @@ class LidRig:
         taken = down + up
         if taken > 1:                        # lids stop where they meet
             down, up = down / taken, up / taken
-        _move(self.opening, self.near, self.slot, self.above, self.below, self.fold, down, up, cm)
+        _move(self.upper, self.lower, self.near, self.slot, self.above, self.below, self.fold, down, up, cm)
 
 
 def lid_rig(mesh: Mesh, side: int) -> LidRig:
     """Lids of the right (0) or left (1) eye."""
-    template, shape = mesh.template, mesh.shape
+    template = mesh.template
     upper, lower = (loop[1:-1] for loop in template.lids[side])
     points = template.vertices
     middle = (points[upper] + points[lower]) / 2
@@ -68,8 +67,7 @@ def lid_rig(mesh: Mesh, side: int) -> LidRig:
     for corner in (template.lids[side][0][0], template.lids[side][0][-1]):
         above[corner] = below[corner] = fold[corner] = 0
     near = np.flatnonzero((above > 1e-3) | (below > 1e-3)).astype(np.int32)
-    return LidRig(upper, lower, (shape[upper] - shape[lower]).astype(np.float32), near,
-                  place[near].astype(np.float32), above[near].astype(np.float32), below[near].astype(np.float32),
+    return LidRig(upper, lower, near, place[near].astype(np.float32), above[near].astype(np.float32), below[near].astype(np.float32),
                   fold[near].astype(np.float32))
 
 
@@ -80,8 +78,12 @@ def _across(x: NDArray[np.float32], ends: NDArray[np.float32]) -> NDArray[np.flo
 
 
 @njit(cache=True, nogil=True)
-def _move(opening, near, slot, above, below, fold, down, up, cm):
-    n = opening.shape[0]
+def _move(upper, lower, near, slot, above, below, fold, down, up, cm):
+    n = upper.shape[0]
+    opening = np.empty((n, 3), np.float32)       # as the other shapes have left it, so that shut lids meet exactly
+    for i in range(n):
+        for axis in range(3):
+            opening[i, axis] = cm[upper[i], axis] - cm[lower[i], axis]
     for k in range(near.shape[0]):
         i = min(int(slot[k]), n - 2)
         f = slot[k] - i

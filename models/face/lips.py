@@ -45,12 +45,13 @@ class LipRig:
         """cm [n] between the paired points."""
         return cm[self.upper, 1] - cm[self.lower, 1]
 
-    def apply(self, shut: NDArray[np.float32], close: float, relax: float, cm: NDArray[np.float32]) -> None:
+    def apply(self, shut: NDArray[np.float32], close: float, stretch: float, relax: float,
+              cm: NDArray[np.float32]) -> None:
         """Correct `cm` [V, 3] in place. `close` is the share of the jaw's opening that the lips take back, `shut` the
-        gaps [n] before the jaw opened.
+        gaps [n] before the jaw opened, `stretch` how much further than the jaw the lips part.
         """
-        _meet(self.upper, self.lower, self.rest, self.near, self.slot, self.pull, self.slack, shut, close,
-              relax, cm)
+        _meet(self.upper, self.lower, self.rest, self.near, self.slot, self.pull, self.slack, shut,
+              stretch * (1 - close), relax, cm)
 
 
 def lip_rig(mesh: Mesh, field: Regions) -> LipRig:
@@ -86,7 +87,7 @@ def _spread(r: Regions) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 @njit(cache=True, nogil=True)
-def _meet(upper, lower, rest, near, slot, pull, slack, shut, close, relax, cm):
+def _meet(upper, lower, rest, near, slot, pull, slack, shut, share, relax, cm):
     n = upper.shape[0]
     wanted = np.empty(n, np.float32)
     change = np.empty(n, np.float32)
@@ -94,7 +95,7 @@ def _meet(upper, lower, rest, near, slot, pull, slack, shut, close, relax, cm):
         gap = cm[upper[i], 1] - cm[lower[i], 1]
         # A portrait's own contours may cross by a hair at the corners; at rest they keep that.
         least = min(rest[i], np.float32(0)) * (1 - relax)
-        wanted[i] = max(gap - relax * slack[i] - close * max(gap - shut[i], np.float32(0)), least)
+        wanted[i] = max(gap - relax * slack[i] - (1 - share) * max(gap - shut[i], np.float32(0)), least)
         change[i] = wanted[i] - gap
     for k in range(near.shape[0]):
         i = min(int(slot[k]), n - 2)
@@ -102,7 +103,7 @@ def _meet(upper, lower, rest, near, slot, pull, slack, shut, close, relax, cm):
         cm[near[k], 1] += pull[k] * (change[i] * (1 - f) + change[i + 1] * f)
     for i in range(n):
         u, d = upper[i], lower[i]
-        together = max(np.float32(0), 1 - wanted[i] / np.float32(MEETING)) * max(relax, close)
+        together = max(np.float32(0), 1 - wanted[i] / np.float32(MEETING)) * max(relax, 1 - share)
         for axis in range(3):
             middle = (cm[u, axis] + cm[d, axis]) / 2
             if axis == 1:

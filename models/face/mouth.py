@@ -33,28 +33,29 @@ class Mouth:
     upper: NDArray[np.float32]               # [h, w, 4] premultiplied
     lower: NDArray[np.float32]
     colours: Palette
+    opened: bool                             # the portrait's lips are parted
     bite: float                              # cm, height of the upper teeth's edge
     depth: float                             # cm, z of the front teeth
     curves: tuple[NDArray[np.float32], NDArray[np.float32]]
     columns: NDArray[np.float32]             # [4, c] heights and slopes of both curves
 
-    def draw(self, posed: Posed, weights: NDArray[np.float32], opacity: float, out: NDArray[np.uint8]) -> None:
-        """Paint the opening into the u8 RGB picture `out` [H, W, 3], over what it shows by `opacity`."""
+    def draw(self, posed: Posed, weights: NDArray[np.float32], relax: float, out: NDArray[np.uint8]) -> None:
+        """Paint the opening into the u8 RGB picture `out` [H, W, 3]; `relax` as for `pose`."""
         template = self.rig.mesh.template
         gather(posed.px, template.inner_upper, self.curves[0])
         gather(posed.px, template.inner_lower, self.curves[1])
         start = int(np.floor(self.curves[0][0, 0]))
         for curve, row in zip(self.curves, (0, 2), strict=True):
             trace(curve, np.float32(start), self.columns[row], self.columns[row + 1])
-        if opacity > 0:
-            join(self.columns, start, out)
+        join(self.columns, start, np.float32(relax), out)
+        opacity = relax if self.opened else 1.0              # an open portrait at rest shows its own mouth
         y, z = self.bite - JAW_AXIS[0], self.depth - 0.3 - JAW_AXIS[1]
         drop = y * (np.cos(posed.jaw) - 1) - z * np.sin(posed.jaw)
         across = 0.8 * float(weights[_LEFT] - weights[_RIGHT])
         _paint(self.columns, start, to_cm(posed.head, self.depth), self.upper, self.lower, self.colours.tongue,
                self.colours.cavity, np.float32(self.bite), np.float32(drop), np.float32(across),
                np.float32(weights[_TONGUE]), np.float32(self.rig.mesh.fit.scale),
-               np.float32(opacity), np.float32(SEAM if self.rig.lips.rest.max() > 1e-3 else 0), out)
+               np.float32(opacity), np.float32(SEAM if self.opened else 0), out)
 
 
 def build_mouth(rig: Rig, colours: Palette, smile: Smile | None) -> Mouth:
@@ -70,7 +71,7 @@ def build_mouth(rig: Rig, colours: Palette, smile: Smile | None) -> Mouth:
         upper = lay_in(upper, smile, bite, to_rest(mesh, depth))
     n = len(mesh.template.inner_upper)
     widest = int(1.6 * mesh.eye_distance * mesh.fit.scale) * SAMPLES
-    return Mouth(rig, upper, row_of_teeth(colours, upper=False), colours, bite, depth,
+    return Mouth(rig, upper, row_of_teeth(colours, upper=False), colours, float(rig.lips.rest.max()) > 1e-3, bite, depth,
                  (np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32)), np.zeros((4, widest), np.float32))
 
 

@@ -52,15 +52,14 @@ class FaceRenderer:
         self._fraction = np.zeros((side, side), np.uint16)
         self._gain = np.full((side, side), GAIN_ONE, np.uint16)
         self._person = np.empty((side, side, 4), np.uint8)
-        self.opened = float(self.rig.lips.rest.max()) > 1e-3
 
     def _layers(self, image: NDArray[np.uint8], mask: NDArray[np.float32], background: NDArray[np.uint8],
                 backdrop: NDArray[np.uint8] | None) -> None:
         """Person texture with the texture px of every vertex, and the background."""
         own, side = image.shape[0], self.size[0]
-        if own < FINER * side:                                   # no finer than the picture: work at its size
-            image, mask, background = (fit_layer(layer, side) for layer in (image, mask, background))
-            own = side
+        if not FINER * side <= own <= 2 * side:                  # bilinear reading is good for up to twice the picture
+            own = side if own < 2 * side else 2 * side
+            image, mask, background = (fit_layer(layer, own) for layer in (image, mask, background))
         texture, natural = separate(image, mask, background, self._still_parts(own))
         k = own / side
         if k == 1 and side <= ENLARGED:
@@ -88,7 +87,7 @@ class FaceRenderer:
         compose(self._person, self._gain, self.background, out, alpha)
         for eye in self._eyes:
             eye.draw(posed, weights, out)
-        self._mouth.draw(posed, weights, relax if self.opened else 1.0, out)
+        self._mouth.draw(posed, weights, relax, out)
         return out, alpha
 
     def _still_parts(self, side: int) -> NDArray[np.float32]:

@@ -40,6 +40,10 @@ class Succession(Generic[Event]):
             self._prepare()
         return seconds - self._start, self._event, self._before
 
+    def next_start(self) -> float:
+        """Instant of the next event in seconds."""
+        return self._next_start
+
     def _restart(self) -> None:
         self._rng = np.random.default_rng(self._seed)
         self._start, self._event, self._before = -math.inf, self._first, self._first

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from limner.engine.clock import TICKS
+from limner.engine.errors import UsageError
+from limner.engine.testing import check_animator
+from limner.engine.types import ARKIT_INDEX, EXPRESSION_ROW, Expression, FeatureWindow
+from limner.models.animators.morphable import MorphableAnimator, create
+from limner.models.avatar import default_avatar
+from limner.models.options import FaceOptions
+
+STEP = TICKS // 100
+
+
+def _seated(**options) -> MorphableAnimator:
+    animator = MorphableAnimator(**{"size": 192, **options})
+    animator.sit_avatar(default_avatar())
+    return animator
+
+
+def _window(row: np.ndarray, k: int, fps: int = 25, voiced: bool = False) -> FeatureWindow:
+    return FeatureWindow(row[None].astype(np.float32), k * TICKS // fps, STEP, np.array([voiced]), k)
+
+
+def _row(**values: float) -> np.ndarray:
+    out = np.zeros(EXPRESSION_ROW, np.float32)
+    for name, value in values.items():
+        out[ARKIT_INDEX[name]] = value
+    return out
+
+
+def test_keeps_the_animator_contract():
+    check_animator(_seated(), EXPRESSION_ROW)
+
+
+@pytest.mark.parametrize("wrong", [{"mood": "furious"}, {"size": 100}, {"size": 511}, {"size": 4096}])
+def test_wrong_options_say_what_is_possible(wrong: dict):
+    with pytest.raises(UsageError, match=r"neutral|128 to 1024"):
+        MorphableAnimator(**wrong)
+
+
+def test_create_passes_every_option_on():
+    animator = create(FaceOptions(size=256, fps=50, seed=4, liveliness=0.5, mood="warm"))
+    assert animator.size == (256, 256) and animator.mood == "warm"
+    assert animator.idle.seed == 4 and animator.idle.liveliness == 0.5
+    assert animator.window == (0, 0) and create(FaceOptions(fps=30)).window == (0, 1)
+
+
+def test_silence_without_liveliness_is_one_picture():
+    animator = _seated(liveliness=0.0)
+    first = animator.draw(_window(_row(), 0)).pixels
+    assert all(np.array_equal(first, animator.draw(_window(_row(), k)).pixels) for k in range(1, 60))
+
+
+def test_same_seed_same_film_and_frames_are_not_shared():
+    films = []
+    for _ in range(2):
+        animator = _seated(seed=3)
+        films.append([animator.draw(_window(_row(jawOpen=0.3 * (k % 5 > 2)), k, voiced=k % 5 > 2)).pixels for k in range(20)])
+    assert all(map(np.array_equal, *films))
+    assert films[0][3] is not films[0][4]
+
+
+def test_rows_are_interpolated_at_the_drawn_instant():
+    animator = _seated(liveliness=0.0, fps=30)
+    rows = np.stack([_row(jawOpen=0.2), _row(jawOpen=0.6)]).astype(np.float32)
+    between = FeatureWindow(rows, 0, STEP, np.array([True, True]), 0, offset=STEP // 2)
+    wanted = animator.draw_expression(Expression.from_row(_row(jawOpen=0.4), 0))
+    animator.reset()
+    assert np.abs(animator.draw(between).pixels.astype(int) - wanted).max() <= 1
+
+
+def test_a_smile_relaxes_for_speech_and_comes_back():
+    animator = _seated(liveliness=0.0)
+    smiling = animator.draw(_window(_row(), 0)).pixels.astype(int)
+    for k in range(1, 26):
+        spoken = animator.draw(_window(_row(jawOpen=0.02, mouthClose=1.0, mouthPressLeft=0.3), k, voiced=True)).pixels
+    assert np.abs(spoken - smiling).max() > 60                   # teeth gone behind closed lips
+    for k in range(26, 26 + 25 * 8):
+        rested = animator.draw(_window(_row(), k)).pixels
+    assert np.abs(rested - smiling).mean() < 0.05
+
+
+def test_moods_change_the_face_and_eyes_stay_on_the_viewer():
+    neutral, warm = (_seated(mood=m, liveliness=0.0).draw(_window(_row(), 0)).pixels for m in ("neutral", "warm"))
+    assert np.abs(neutral.astype(int) - warm).mean() > 0.05
+    animator = _seated(seed=1)
+    turned = _row()
+    turned[52 + 1] = 0.15
+    weights, _ = animator._blend(Expression.from_row(turned, 0), Expression.neutral())
+    assert weights[ARKIT_INDEX["eyeLookOutRight"]] > 0.2 and weights[ARKIT_INDEX["eyeLookInLeft"]] > 0.2
+    assert weights[ARKIT_INDEX["eyeLookOutLeft"]] == 0
+
+
+def test_a_backdrop_takes_the_backgrounds_place_and_alpha_is_given_when_asked():
+    avatar = default_avatar()
+    animator = MorphableAnimator(size=192, liveliness=0.0, alpha=True)
+    animator.sit_avatar(avatar, backdrop=np.full((64, 64, 3), (10, 200, 30), np.uint8))
+    frame = animator.draw(_window(_row(), 0))
+    clear = frame.alpha == 0
+    assert clear.mean() > 0.1 and (frame.pixels[clear] == (10, 200, 30)).all()
+    assert _seated().draw(_window(_row(), 0)).alpha is None
