@@ -9,7 +9,7 @@ const LONGEST_WAIT = 15000;
 const BUFFER = { audio: 0, video: 50 };
 const GRACE = 3000;          // ms a connection may be "disconnected" before it counts as lost
 
-/** Events: "state" (connecting, ready, lost), "stream", "message" (from the server), "problem" (ApiError). */
+/** Events: "state" (connecting, ready, resting, lost), "stream", "message" (from the server), "problem" (ApiError). */
 export class Connection extends EventTarget {
   #peer = null;
   #channel = null;
@@ -46,6 +46,12 @@ export class Connection extends EventTarget {
 
   stats() {
     return this.#peer?.getStats();
+  }
+
+  /** Give the place back until `open` is called again. */
+  rest() {
+    this.close();
+    this.#become("resting");
   }
 
   close() {

@@ -8,7 +8,7 @@ export function stages(engine, stream) {
   const at = (hop) => engine[`${hop}_ms_p50`] ?? null;
   const hear = sum(at("hear"), at("features"));
   const draw = sum(at("draw"), at("stages"), at("colour"));
-  const total = at("total");
+  const total = at("total") || null;
   return [
     ["Hear", hear],
     ["Look ahead", total == null ? null : Math.max(0, total - hear - draw)],
@@ -24,7 +24,7 @@ const sum = (...values) => (values.every((v) => v == null) ? null : values.reduc
 /** From the newest sound a picture shows to that picture on the screen: engine, network, buffer, decoder. */
 export function endToEnd(engine, stream) {
   const inside = engine.total_ms_p50;
-  if (inside == null || !stream) return null;
+  if (!inside || !stream) return null;                     // nothing was said yet
   return inside + (stream.rtt ?? 0) / 2 + (stream.videoBuffer ?? 0) + (stream.decode ?? 0);
 }
 

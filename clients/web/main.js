@@ -9,7 +9,10 @@ import { Recorder } from "./recorder.js";
 import { StreamStats } from "./stats.js";
 
 const $ = (id) => document.getElementById(id);
-const STATES = { connecting: "Connecting", ready: "Ready", talking: "Live", speaking: "Speaking", lost: "Connection lost, trying again" };
+const STATES = { connecting: "Connecting", ready: "Ready", talking: "Live", speaking: "Speaking", resting: "Resting", lost: "Connection lost, trying again" };
+
+const READING_TIME = 12_000;                // ms a remark stays; errors stay until dismissed
+const UNWATCHED = 60_000;                   // ms a page may be hidden and silent before it gives its place back
 
 const connection = new Connection();
 const microphone = new Microphone();
@@ -36,6 +39,8 @@ function notify(line, kind = "error", action = null) {
   }
   dismiss.onclick = () => { notice.hidden = true; };
   notice.hidden = false;
+  clearTimeout(notice.timer);
+  if (kind === "warn" || kind === "good") notice.timer = setTimeout(() => { notice.hidden = true; }, READING_TIME);
 }
 
 function showState() {
@@ -206,6 +211,13 @@ addEventListener("keydown", (event) => {
 });
 addEventListener("pagehide", () => connection.close());
 addEventListener("pageshow", ({ persisted }) => persisted && reconnect());
+
+let leaving = 0;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(leaving);
+  if (document.hidden) leaving = setTimeout(() => !talking && !spoken.size && !recorder.active && connection.rest(), UNWATCHED);
+  else if (connection.state === "resting") reconnect();
+});
 
 let depth = 0;
 const dragged = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");

@@ -120,7 +120,7 @@ async def test_everything_works_by_keyboard(visit):
     for _ in range(20):
         await page.keyboard.press("Tab")
         reached.append(await page.evaluate("document.activeElement.id || document.activeElement.name"))
-        if reached[-1] == "talk":
+        if reached[-1] == "talk" and reached.count("talk") == 1:
             await page.keyboard.press("Enter")
             await page.wait_for_selector('#state[data-state="talking"]')
     assert {"hud-toggle", "theme", "talk", "interrupt", "sound-file", "record", "sound", "portrait", "size", "fps"} <= set(reached)
