@@ -151,11 +151,10 @@ def _iris_hair_front(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.multiply(canvas.line(moved(inner, -0.25 * side, -0.25), 1.1, 0.45), rgb("#4b231a"), 0.5)
         canvas.over(canvas.shape(np.concatenate([inner, outer[::-1]]), 0.05), rgb("#170d0a"))
         strands(canvas, guides, 1500, _dark_hair, width=0.075, rng=rng, spread=0.16)
-    parting = spline([(-1.3, 13.2), (-1.5, 11.5), (-1.6, 9.2)])
-    canvas.over(canvas.line(parting, lambda t: 0.05 + 0.06 * t, 0.03), rgb("#6b3c2b"), 0.6)
-    loose = [_IRIS_LEFT[0], _IRIS_LEFT[2]], [_IRIS_RIGHT[0], _IRIS_RIGHT[2]]
-    for guides in loose:
-        strands(canvas, guides, 60, _dark_hair, width=0.04, rng=rng, spread=0.45)
+    for guides in ([_IRIS_LEFT[0], _IRIS_LEFT[2]], [_IRIS_RIGHT[0], _IRIS_RIGHT[2]]):
+        strands(canvas, guides, 60, _dark_hair, width=0.04, rng=rng, spread=0.4)
+    parting = spline([(-1.35, 13.6), (-1.5, 11.5), (-1.6, 9.25)])
+    canvas.over(canvas.line(parting, lambda t: 0.03 + 0.09 * t**2, 0.05), rgb("#7a4632"), 0.55)
 
 
 def otto() -> NDArray[np.uint8]:
@@ -276,7 +275,7 @@ def _otto_beard(canvas: Canvas, points: NDArray[np.float32], rng: np.random.Gene
     rows += [[(-x, y) for x, y in row] for row in reversed(rows)]
     for _ in range(2):
         guides = [[a, ((a[0] + b[0]) / 2 + rng.normal(0, 0.2), (a[1] + b[1]) / 2), b] for a, b in rows]
-        strands(canvas, guides, 2300, beard, width=0.05, rng=rng, spread=0.24, length=(0.2, 0.95))
+        strands(canvas, guides, 2300, beard, width=0.05, rng=rng, spread=0.24, length=(0.4, 0.95), roots=0.45)
     for side in (-1, 1):
         whiskers = [[(-side * 0.1, -2.45), (side * 0.15, -2.95), (side * 0.25, -3.45)],
                     [(side * 0.9, -2.4), (side * 1.7, -3.0), (side * 2.2, -3.7)],
@@ -287,7 +286,11 @@ def _otto_beard(canvas: Canvas, points: NDArray[np.float32], rng: np.random.Gene
         strands(canvas, whiskers, 1000, beard, width=0.05, rng=rng, spread=0.13, length=(0.5, 1.0))
     soul = [[(x, -5.7), (x * 0.8, -7.0)] for x in (-0.8, -0.4, 0, 0.4, 0.8)]
     strands(canvas, [[a, ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2), b] for a, b in soul], 260, beard, width=0.05, rng=rng,
-            spread=0.16, length=(0.4, 1.0))
+            spread=0.2, length=(0.5, 1.0), roots=0.5)
+    shape = canvas.shape(jaw, 0.1)
+    canvas.multiply(canvas.spot((5, -8), (3.6, 4.2)) * shape, rgb("#7d7880"), 0.6)
+    canvas.multiply(canvas.spot((0, -10.8), (5, 1.0)) * shape, rgb("#7d7880"), 0.6)
+    canvas.screen(canvas.spot((-4.2, -6.2), (1.6, 1.6)) * shape, (1, 1, 0.97), 0.22)
 
 
 def _glasses(canvas: Canvas, points: NDArray[np.float32]) -> None:

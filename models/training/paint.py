@@ -131,12 +131,12 @@ class Canvas:
 
 def strands(canvas: Canvas, guides: Sequence[Curve], count: int, colour: Callable[[float, float, float], Colour], *,
             width: float, rng: np.random.Generator, spread: float = 0.12,
-            length: tuple[float, float] = (0.75, 1.0)) -> None:
+            length: tuple[float, float] = (0.75, 1.0), roots: float = 0.12) -> None:
     """Paint `count` hairs between neighbouring `guides` (each root to tip, any number of points).
 
     `colour(across, along, chance)` gives the colour of a piece of hair: across 0 to 1 from the first guide to the
     last, along 0 to 1 from root to tip, chance in [-1, 1] per hair. `width` and `spread` are in cm, `length` is the
-    range of a hair's share of its guide.
+    range of a hair's share of its guide, `roots` the share of it over which hairs begin.
     """
     pieces = 40
     lines = np.stack([_even(spline(g), pieces + 1) for g in guides])           # [guides, pieces + 1, 2]
@@ -146,7 +146,7 @@ def strands(canvas: Canvas, guides: Sequence[Curve], count: int, colour: Callabl
         hair = lines[i] * (1 - place + i) + lines[i + 1] * (place - i)
         sway = rng.normal(0, spread, (4, 2)) * np.array([[0.3], [0.7], [1], [1.4]])
         hair = hair + _even(spline(sway), pieces + 1)
-        begin = int(rng.uniform(0, 0.3) * pieces) if rng.random() < 0.4 else 0
+        begin = int(rng.uniform(0, roots) * pieces)
         end = rng.uniform(*length)
         chance = rng.uniform(-1, 1)
         px = np.rint(canvas.to_px(hair) * 2**_SUBPIXEL).astype(np.int32)
