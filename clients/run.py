@@ -20,7 +20,7 @@ from .options import Options
 from .render import say_notes, write_report
 
 SOURCES = {"mic": "microphone", "zmq": "zeromq"}
-SINKS = {"camera": "camera", "zmq": "zeromq", "null": "null"}
+SINKS = {"camera": "camera", "zmq": "zeromq", "whip": "whip", "null": "null"}
 
 
 def source_of(text: str, clock: Clock) -> AudioSource:
@@ -32,7 +32,7 @@ def source_of(text: str, clock: Clock) -> AudioSource:
 
 
 def sink_maker(text: str) -> Callable[..., AVSink]:
-    """`camera[:DEVICE]`, `zmq:ENDPOINT`, `null` or FILE.mp4 as a function of `size` (H, W) and `fps`.
+    """`camera[:DEVICE]`, `zmq:ENDPOINT`, `whip:URL`, `null` or FILE.mp4 as a function of `size` (H, W) and `fps`.
 
     Raises UsageError and MissingPackage, before anything slow is done.
     """
@@ -41,7 +41,7 @@ def sink_maker(text: str) -> Callable[..., AVSink]:
         return partial(loader.load("sinks", SINKS[kind]).create, argument)
     if Path(text).suffix.lower() == ".mp4":
         return partial(loader.load("sinks", "recorder").create, text)
-    raise UsageError(f"--to {text}: expected camera[:DEVICE], zmq:ENDPOINT, null or a file that ends in .mp4")
+    raise UsageError(f"--to {text}: expected camera[:DEVICE], zmq:ENDPOINT, whip:URL, null or a file that ends in .mp4")
 
 
 def clock_for(source: str) -> Clock:

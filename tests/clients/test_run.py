@@ -46,6 +46,14 @@ def test_every_name_leads_to_a_registry_file():
     assert set(run.SINKS.values()) <= set(loader.names("sinks"))
 
 
+@pytest.mark.parametrize("spec", ["zmq:ipc:///tmp/limner-test", "whip:http://127.0.0.1:1/live", "camera", "null"])
+def test_sinks_are_made_without_opening_anything(spec):
+    if spec == "camera":
+        pytest.importorskip("pyvirtualcam")
+    sink = run.sink_maker(spec)(size=(64, 64), fps=25)
+    assert all(hasattr(sink, name) for name in ("show", "play", "__aenter__", "__aexit__"))
+
+
 def test_a_microphone_keeps_its_own_time():
     assert isinstance(run.clock_for("mic:USB"), DeviceClock)
     assert not isinstance(run.clock_for("talk.wav"), DeviceClock) and isinstance(run.clock_for("talk.wav"), MonotonicClock)
