@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .canonical import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_UPPER
+from .canonical import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER
 
 CLOSED = 0.030               # of the distance between the outer eye corners: a smaller measured gap counts as closed
 REACH = 0.038                # the same unit: how far from the landmarks the true edge is looked for
+PARTED, SEARCH = 0.030, 0.03     # the same unit: least gap that counts as parted; how far off the landmarks it may lie
+LESS_RED = 7.0               # CIE a* by which what shows between parted lips differs from them
 COLUMNS, STEPS = 64, 41
 CORNER = 0.6                 # of the way from the mesh's inner mouth corner to the outer one, where lips really part
 BETWEEN_CORNERS = ((76, 62), (306, 292))     # mesh points between the outer and the inner corner, right and left
@@ -45,6 +47,11 @@ def settle_lips(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDA
     top, bottom = frame.enter(out[upper, :2]), frame.enter(out[lower, :2])
     if float((bottom - top)[3:8, 1].mean()) <= CLOSED * eyes:
         middle = (out[upper] + out[lower]) / 2
+        edges = _parted(image, frame, [frame.enter(out[list(names), :2]) for names in (OUTER_UPPER, OUTER_LOWER)],
+                        frame.enter(middle[:, :2]), eyes)
+        if edges is not None:
+            out[upper[1:-1], :2], out[lower[1:-1], :2] = (edge[1:-1] for edge in edges)
+            return out
         middle[:, :2] = _dark_line(image, frame, frame.enter(middle[:, :2]), REACH * eyes)
         out[upper[1:-1]] = out[lower[1:-1]] = middle[1:-1]
     return out
@@ -66,6 +73,50 @@ def _widened(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
         for i, name in enumerate(chain, 1):
             out[name] = out[outer] + (out[inner] - out[outer]) * (i / (len(chain) + 1))
     return out
+
+
+def _parted(image: NDArray[np.uint8], frame: _Frame, outer: list[NDArray[np.float32]], curve: NDArray[np.float32],
+            eyes: float) -> list[NDArray[np.float32]] | None:
+    """Upper and lower edge px [n, 2] of lips that are parted although the landmarks lie together, or None.
+
+    What shows between the lips, teeth or darkness, is less red than they are; a mere dark line is too thin to count.
+    """
+    red = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[..., 1].astype(np.float32), (0, 0), 0.7)
+    along = np.linspace(0, 1, COLUMNS, dtype=np.float32)
+    middle, top, bottom = (np.interp(along, c[:, 0], c[:, 1]).astype(np.float32) for c in (curve, *outer))
+    steps = np.arange(-0.09, 0.09, 0.004, dtype=np.float32) * eyes
+    across = middle[:, None] + steps
+    px = frame.leave(np.repeat(along[:, None], len(steps), 1), across).astype(np.float32)
+    values = cv2.remap(red, px[..., 0], px[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    between = (across > top[:, None]) & (across < bottom[:, None])
+    lips = np.percentile(values[between], 70)
+    least = np.percentile(values[between], 5)
+    if lips - least < LESS_RED:
+        return None
+    gap = between & (values < lips - 0.5 * (lips - least))
+    runs = np.array([_run(column, len(steps) // 2, round(SEARCH / 0.004)) for column in gap])
+    first, last = between.argmax(1), between.shape[1] - between[:, ::-1].argmax(1)
+    inside = (runs[:, 0] > first) & (runs[:, 1] < last)          # what reaches a lip's outer edge is hair or skin
+    wide = (runs[:, 1] - runs[:, 0]) * 0.004 * inside
+    centre = slice(COLUMNS // 5, -(COLUMNS // 5))
+    if np.median(wide[centre]) < PARTED or (wide[centre] > 0.6 * PARTED).mean() < 0.7:
+        return None
+    known = np.flatnonzero((wide > 0.5 * PARTED) & (np.abs(along - 0.5) < 0.36))
+    edges = []
+    for end in (0, 1):
+        height = np.interp(np.arange(COLUMNS), [0, *known, COLUMNS - 1],
+                           [middle[0], *(middle[known] + steps[np.minimum(runs[known, end], len(steps) - 1)]), middle[-1]])
+        smooth = cv2.GaussianBlur(cv2.medianBlur(height[None].astype(np.float32), 5), (0, 0), 2.0,
+                                  borderType=cv2.BORDER_REPLICATE)[0]
+        edges.append(frame.leave(curve[:, 0], np.interp(curve[:, 0], along, smooth).astype(np.float32)))
+    return edges
+
+
+def _run(marked: NDArray[np.bool_], centre: int, reach: int) -> tuple[int, int]:
+    """Start and end of the longest marked run that comes within `reach` of `centre`; (centre, centre) without one."""
+    bounds = np.flatnonzero(np.diff(np.concatenate([[0], marked.astype(np.int8), [0]])))
+    runs = [(a, b) for a, b in zip(bounds[::2], bounds[1::2], strict=True) if a <= centre + reach and b >= centre - reach]
+    return max(runs, key=lambda run: run[1] - run[0], default=(centre, centre))
 
 
 def _dark_line(image: NDArray[np.uint8], frame: _Frame, curve: NDArray[np.float32], reach: float) -> NDArray[np.float32]:

@@ -22,7 +22,9 @@ OVERBITE = 0.12              # cm the upper front teeth cover the lower ones whe
 SHOW = 0.30                  # cm of upper teeth below the relaxed upper lip
 SEAM = 0.3                   # opacity of the line where the lips of an open portrait meet; a closed one has its own
 BEHIND = 0.9                 # cm from the lips back to the front teeth
-_TONGUE, _LEFT, _RIGHT = ARKIT_INDEX["tongueOut"], ARKIT_INDEX["jawLeft"], ARKIT_INDEX["jawRight"]
+ROUND_SHADE = 0.42           # how much round, protruding lips darken what lies behind them
+_TONGUE, _LEFT, _RIGHT, _PUCKER, _FUNNEL = (ARKIT_INDEX[n] for n in (
+    "tongueOut", "jawLeft", "jawRight", "mouthPucker", "mouthFunnel"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,10 @@ class Mouth:
         y, z = self.bite - JAW_AXIS[0], self.depth - 0.3 - JAW_AXIS[1]
         drop = y * (np.cos(posed.jaw) - 1) - z * np.sin(posed.jaw)
         across = 0.8 * float(weights[_LEFT] - weights[_RIGHT])
+        round_lips = min(1.0, 0.75 * float(weights[_PUCKER]) + 0.45 * float(weights[_FUNNEL]))
         _paint(self.columns, start, to_cm(posed.head, self.depth), self.upper, self.lower, self.colours.tongue,
                self.colours.cavity, np.float32(self.bite), np.float32(drop), np.float32(across),
-               np.float32(weights[_TONGUE]), np.float32(self.rig.mesh.fit.scale),
+               np.float32(weights[_TONGUE]), np.float32(1 - ROUND_SHADE * round_lips), np.float32(self.rig.mesh.fit.scale),
                np.float32(opacity), np.float32(SEAM if self.opened else 0), out)
 
 
@@ -118,10 +121,10 @@ def _over(texture, u, v, light, colour):
 
 
 @njit(cache=True, nogil=True)
-def _inside(x, y, gap, above, under, upper, lower, tongue, cavity, bite, drop, across, out_tongue, colour):
+def _inside(x, y, gap, above, under, upper, lower, tongue, cavity, bite, drop, across, out_tongue, bright, colour):
     """Colour of one point at (x, y) cm of the skull; `above` and `under` are cm to the lips, `gap` their distance."""
     side = np.exp(-((abs(x) / np.float32(2.5)) ** 4))
-    lit = np.float32(0.80) + np.float32(0.20) * _step(np.float32(0.1), np.float32(0.7), gap)
+    lit = bright * (np.float32(0.80) + np.float32(0.20) * _step(np.float32(0.1), np.float32(0.7), gap))
     shadow = 1 - np.float32(0.42) * np.exp(-above / np.float32(0.14)) - np.float32(0.12) * np.exp(-under / np.float32(0.08))
     floor = bite + drop                                          # height of the lower front teeth's meeting edge
     deep = _step(bite + np.float32(0.3), floor - np.float32(0.2), y)
@@ -169,7 +172,7 @@ def _tip(x, y, bite, floor, lift, tongue, light, colour):
 
 
 @njit(cache=True, nogil=True)
-def _paint(columns, start, to_cm, upper, lower, tongue, cavity, bite, drop, across, out_tongue, scale, opacity, seam, out):
+def _paint(columns, start, to_cm, upper, lower, tongue, cavity, bite, drop, across, out_tongue, bright, scale, opacity, seam, out):
     height, width = out.shape[0], out.shape[1]
     colour, total = np.empty(3, np.float32), np.empty(3, np.float32)
     edge = 1 + int(seam * scale * np.float32(0.12))
@@ -207,7 +210,7 @@ def _paint(columns, start, to_cm, upper, lower, tongue, cavity, bite, drop, acro
                 cy = to_cm[1, 0] * sx + to_cm[1, 1] * sy + to_cm[1, 2]
                 _inside(cx, cy, (yb - yt) / scale, max(sy - yt, np.float32(0)) / scale,
                         max(yb - sy, np.float32(0)) / scale, upper, lower, tongue, cavity, bite, drop, across,
-                        out_tongue, colour)
+                        out_tongue, bright, colour)
                 share += a
                 for k in range(3):
                     total[k] += a * colour[k]
