@@ -138,7 +138,7 @@ class Mp4Writer:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> OutputError:
-        why = "no room left on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
+        why = "no room left on the disk" if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)) else error.strerror or str(error)
         kept = f"; what came before is in {self.part}" if self._live else ""
         return OutputError(f"{self.path}: cannot be written ({why}){kept}. Free some room or choose another place")
 
