@@ -258,11 +258,12 @@ class Session:
             utterance.complete = True
 
     def _begin_speech(self) -> None:
-        """Start the next utterance at the first picture not yet handed over, whatever was due there."""
+        """Start the next utterance at the first picture not yet handed over, whatever but speech was due there."""
         if self._origin is None or self._track.speaking or not self._track.next_up:
             return
         soonest = self._schedule.redraw(self._position(), self._studio.busy)
-        slot = max(soonest, self._slot, self._schedule.slot(ticks_from_samples(self._played)))
+        free = max(self._played, self._track.unseen_end)
+        slot = max(soonest, self._slot, self._schedule.slot(-ticks_from_samples(-free)))      # rounded up
         self._cut(samples_from_ticks(slot), slot, keep_before=slot)
         self._track.begin()
 

@@ -188,7 +188,9 @@ class Soundtrack:
 
     def _say(self, speech: Utterance, missing: int, now_ns: int, late: int) -> bool:
         if speech.held:
-            self._write(speech.take(missing), now_ns)
+            samples = speech.take(missing)
+            speech.lay(self.head, len(samples))
+            self._write(samples, now_ns)
         elif speech.over:
             self._end(speech)
         elif speech.starving or late > self._timing.room:
@@ -216,6 +218,11 @@ class Soundtrack:
         """The utterance that is next up speaks from `head` on."""
         self._queue[0].state = "speaking"
         self.live = False
+
+    @property
+    def unseen_end(self) -> int:
+        """Position of the end of speech that was said and not yet seen; 0 when there is none."""
+        return self._ending[-1][0] if self._ending else 0
 
     def _end(self, speech: Utterance) -> None:
         self._queue.popleft()

@@ -30,6 +30,8 @@ class Utterance:
         self.complete = False                    # nothing more will be fed
         self.starving = False                    # ran dry for too long; silence stands in until more comes
         self._parts: deque[NDArray[np.float32]] = deque()
+        self._laid: list[tuple[int, int, int]] = []     # position in the soundtrack, first own sample, count
+        self._given = 0                          # samples laid
 
     @property
     def over(self) -> bool:
@@ -69,6 +71,24 @@ class Utterance:
         out = np.concatenate(taken) if taken else np.zeros(0, np.float32)
         self.held -= len(out)
         return out
+
+    def lay(self, position: int, count: int) -> None:
+        """The next `count` of its samples are heard from `position` of the soundtrack on."""
+        if not count:
+            return
+        at, first, before = self._laid[-1] if self._laid else (0, 0, 0)
+        if before and at + before == position:
+            self._laid[-1] = (at, first, before + count)
+        else:
+            self._laid.append((position, self._given, count))
+        self._given += count
+
+    def said_before(self, position: int) -> int:
+        """How many of its samples are heard before `position` of the soundtrack: silence between them does not count."""
+        for at, first, count in reversed(self._laid):
+            if at < position:
+                return first + min(count, position - at)
+        return 0
 
     def settle(self, state: State) -> None:
         """Enter a final state, once."""

@@ -88,6 +88,29 @@ async def test_utterances_queue_without_a_gap(theatre):
     assert np.array_equal(stage.sink.heard[start : start + len(whole)], whole)
 
 
+@pytest.mark.parametrize("fps", (24, 25, 60))
+@pytest.mark.parametrize("before_end_ms", (150, 110, 70, 30, 5))
+async def test_what_is_said_just_before_speech_ends_leaves_its_end_whole(theatre, fps, before_end_ms):
+    """All of the first was taken, its last word not yet seen: the second follows within a picture, not over it."""
+    stage = theatre(fps=fps)
+    await stage.advance(500)
+    first, second = voice(0.5, 1), voice(0.3, 2)
+    one = stage.session.say(first)
+    await stage.advance(500 - before_end_ms)
+    two = stage.session.say(second)
+    await stage.advance(1500)
+    assert (await one.done, await two.done) == ("finished", "finished")
+    heard = stage.sink.heard
+    start = np.flatnonzero(heard)[0] - np.flatnonzero(first)[0]
+    end = start + len(first)
+    assert np.array_equal(heard[start:end], first)
+    assert one.said_before(end) == len(first) and one.said_before(end - 100) == len(first) - 100
+    gap = np.flatnonzero(heard[end:])[0] - np.flatnonzero(second)[0]
+    assert two.said_before(end + gap) == 0 and two.said_before(end + gap + 1) == 1
+    assert 0 <= gap <= 16_000 // fps + 1600
+    assert np.array_equal(heard[end + gap : end + gap + len(second)], second)
+
+
 async def test_a_stream_slower_than_speech_is_waited_for(theatre):
     """Chunks of 200 ms every 260 ms: nothing is inserted while the wait stays under the cap."""
     stage = theatre()

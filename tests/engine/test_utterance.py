@@ -48,6 +48,16 @@ async def test_it_is_over_when_all_is_taken_and_nothing_will_come():
     assert utterance.over
 
 
+async def test_silence_between_its_samples_is_not_counted_as_said():
+    utterance = Utterance()
+    for position, count in ((1000, 320), (1320, 80), (1400, 0), (2000, 100)):
+        utterance.lay(position, count)
+    assert [utterance.said_before(at) for at in (0, 1000, 1001, 1400, 1900, 2000, 2050, 9000)] == [
+        0, 0, 1, 400, 400, 400, 450, 500,
+    ]  # fmt: skip
+    assert Utterance().said_before(5) == 0
+
+
 async def stream(samples, rate=SAMPLE_RATE):
     for chunk in chunks_of(samples, 1600):
         yield chunk if rate == SAMPLE_RATE else type(chunk)(chunk.samples, rate, chunk.start, chunk.pts, 0)
