@@ -81,7 +81,7 @@ class PhaseConv(nn.Module):
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
         weight = conv.weight.detach().double()
-        rows = torch.tensor([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], dtype=torch.float64)
+        rows = torch.tensor([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]]).to(weight)
         taps = torch.einsum("oiyx,pry,qcx->pqoirc", weight, rows, rows)
         self.outputs = conv.out_channels
         self.conv = nn.Conv2d(conv.in_channels, 4 * conv.out_channels, 2, padding=1)

@@ -102,6 +102,7 @@ class DeepSpeechStream(_Stream):
         self._mfcc.reset()
         self._cepstra = np.zeros((CONTEXT, CEPSTRA))         # 50 Hz, from nine rows before the next to answer
         self._odd = 0
+        self._counted = CONTEXT                              # rows of `_cepstra` that the statistics hold
         self._state = None
         self._sums = _PRIOR * np.array([1, _SPEECH_MEAN, _SPEECH_MEAN**2 + _SPEECH_DEVIATION**2])
 
@@ -118,7 +119,8 @@ class DeepSpeechStream(_Stream):
     @torch.inference_mode()
     def _answer(self) -> NDArray[np.float32]:
         span = CONTEXT + self.block + self.future + CONTEXT
-        self._count(self._cepstra[span - self.block:span])
+        self._count(self._cepstra[self._counted:span])
+        self._counted = span - self.block
         count, total, square = self._sums
         mean = total / count
         x = (stack_context(self._cepstra[:span]) - mean) / np.sqrt(square / count - mean**2)
