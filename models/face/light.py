@@ -8,6 +8,7 @@ from .fit import Mesh
 from .teeth import ENAMEL, Palette, palette
 
 _SKIN = np.array([1.22, 0.97, 0.81])             # chroma of human skin under white light, mean over tones
+MUTED = 0.8                                      # eyes and skin overstate a coloured light's tint on enamel
 _CHEEKS = (50, 101, 118, 280, 330, 347, 205, 425, 151, 9)
 
 
@@ -26,11 +27,11 @@ def measure_light(image: NDArray[np.uint8], mesh: Mesh, landmarks: NDArray[np.fl
     chroma = _chroma(tone) / _SKIN
     if white is not None:
         chroma = np.sqrt(chroma * _chroma(white))
-    chroma /= chroma.mean()
+    chroma = (chroma / chroma.mean()) ** MUTED
     level = 1.02 * float(np.percentile(skin.mean(1), 80))
     if white is not None:
         level = max(level, 1.05 * float(white.mean()))
-    return palette(chroma, min(level, 225.0))
+    return palette(chroma / chroma.mean(), min(level, 225.0))
 
 
 def _chroma(colour: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,10 +15,17 @@ from .canonical import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_LOWER, OUT
 CLOSED = 0.030               # of the distance between the outer eye corners: a smaller measured gap counts as closed
 REACH = 0.038                # the same unit: how far from the landmarks the true edge is looked for
 PARTED, SEARCH = 0.030, 0.03     # the same unit: least gap that counts as parted; how far off the landmarks it may lie
+SHADOW = 0.03                # the same unit: how far the dark of an open mouth may reach past its contour
 LESS_RED = 7.0               # CIE a* by which what shows between parted lips differs from them
 COLUMNS, STEPS = 64, 41
 CORNER = 0.6                 # of the way from the mesh's inner mouth corner to the outer one, where lips really part
-BETWEEN_CORNERS = ((76, 62), (306, 292))     # mesh points between the outer and the inner corner, right and left
+# The mesh's rows across each lip, from the outer contour to the inner one, upper lip first.
+LIP_LOOPS = (
+    (OUTER_UPPER, (76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306), (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292),
+     INNER_UPPER),
+    (OUTER_LOWER, (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306), (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292),
+     INNER_LOWER),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,24 @@ class _Frame:
 
 def settle_lips(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     """Landmarks [478, 3] with the inner lip contours laid on the edges seen in `image` u8 RGB."""
+    out = _settle_inner(image, landmarks)
+    for outer, *between, inner in LIP_LOOPS:
+        for column in zip(outer, *between, inner, strict=True):
+            _carry(landmarks, out, column)
+    return out
+
+
+def _carry(before: NDArray[np.float32], after: NDArray[np.float32], column: tuple[int, ...]) -> None:
+    """Keep the points between the outer and the inner contour in order when the inner one of `column` has moved."""
+    outer, *between, inner = column
+    span = before[inner, :2] - before[outer, :2]
+    moved = after[inner] - before[inner]
+    for name in between:
+        share = (before[name, :2] - before[outer, :2]) @ span / max(float(span @ span), 1e-6)
+        after[name] = before[name] + np.clip(share, 0, 1) * moved
+
+
+def _settle_inner(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
     out = _widened(landmarks)
     upper, lower = np.array(INNER_UPPER), np.array(INNER_LOWER)
     eyes = float(np.linalg.norm(landmarks[OUTER_CORNERS[0]] - landmarks[OUTER_CORNERS[1]]))
@@ -54,7 +79,25 @@ def settle_lips(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDA
             return out
         middle[:, :2] = _dark_line(image, frame, frame.enter(middle[:, :2]), REACH * eyes)
         out[upper[1:-1]] = out[lower[1:-1]] = middle[1:-1]
+        return out
+    out[upper[1:-1], :2] = _past_shadow(image, frame, top, -SHADOW * eyes)[1:-1]
+    out[lower[1:-1], :2] = _past_shadow(image, frame, bottom, SHADOW * eyes)[1:-1]
     return out
+
+
+def _past_shadow(image: NDArray[np.uint8], frame: _Frame, curve: NDArray[np.float32],
+                 reach: float) -> NDArray[np.float32]:
+    """An open mouth's contour [n, 2] moved outwards, by `reach` px at most, past what is too dark to be lip; px."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.7)
+    along = np.linspace(0, 1, COLUMNS, dtype=np.float32)
+    base = np.interp(along, curve[:, 0], curve[:, 1]).astype(np.float32)
+    steps = np.linspace(0, 1, 16, dtype=np.float32) * reach
+    px = frame.leave(np.repeat(along[:, None], 16, 1), base[:, None] + steps).astype(np.float32)
+    values = cv2.remap(grey, px[..., 0], px[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    dark = values < 0.72 * np.median(values[:, -1])
+    count = np.where(dark.all(1), 0, np.argmin(dark, axis=1))                # all dark: a beard, not a shadow
+    moved = cv2.GaussianBlur(steps[count][None], (0, 0), 1.5, borderType=cv2.BORDER_REPLICATE)[0]
+    return frame.leave(curve[:, 0], np.interp(curve[:, 0], along, base + moved).astype(np.float32))
 
 
 def _widened(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -68,10 +111,6 @@ def _widened(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
         share = float((landmarks[name, :2] - low) @ axis / (axis @ axis))
         shift = (ends[0] - landmarks[INNER_UPPER[0]]) * (1 - share) + (ends[1] - landmarks[INNER_UPPER[-1]]) * share
         out[name] += shift * abs(2 * share - 1)
-    for (inner, outer), chain in zip(((INNER_UPPER[0], OUTER_UPPER[0]), (INNER_UPPER[-1], OUTER_UPPER[-1])),
-                                     BETWEEN_CORNERS, strict=True):
-        for i, name in enumerate(chain, 1):
-            out[name] = out[outer] + (out[inner] - out[outer]) * (i / (len(chain) + 1))
     return out
 
 

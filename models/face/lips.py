@@ -17,6 +17,8 @@ from .fit import Mesh
 from .regions import LIP_LINE, Regions, smoothstep
 
 UPPER_SHARE = 0.32           # of a closing correction, the rest is the lower lip's
+ROUND_FROM, ROUND_AT = 0.25, 1.1      # cm of gap over which an opening becomes an ellipse
+WEB = 0.10                   # share of the half width that stays shut at each corner then
 MEETING = 0.18               # cm; below this gap the two contours slide onto one curve
 RELAXED_WIDTH = 0.58         # mouth width over eye distance that a smiling portrait relaxes to
 
@@ -32,6 +34,7 @@ class LipRig:
     lift: NDArray[np.float32]                # [n] cm, part of the gap that comes with the jaw but is not its rotation
     near: NDArray[np.int32]                  # [m] vertices that a correction moves
     slot: NDArray[np.float32]                # [m] position along the pairs, 0 .. n - 1
+    place: NDArray[np.float32]               # [n] position between the corners, -1 .. 1
     pull: NDArray[np.float32]                # [m] share of the correction: positive up, negative down
     ease: NDArray[np.float32]                # [V, 3] cm from a smiling to an easy mouth
     smile: float                             # mouthSmile weight that the portrait wears
@@ -50,7 +53,7 @@ class LipRig:
         """Correct `cm` [V, 3] in place. `close` is the share of the jaw's opening that the lips take back, `shut` the
         gaps [n] before the jaw opened, `stretch` how much further than the jaw the lips part.
         """
-        _meet(self.upper, self.lower, self.rest, self.near, self.slot, self.pull, self.slack, shut,
+        _meet(self.upper, self.lower, self.rest, self.near, self.slot, self.place, self.pull, self.slack, shut,
               stretch * (1 - close), relax, cm)
 
 
@@ -61,6 +64,7 @@ def lip_rig(mesh: Mesh, field: Regions) -> LipRig:
     rest = shape[upper, 1] - shape[lower, 1]
     x = template.vertices[:, 0]
     place = np.interp(x, (template.vertices[upper, 0] + template.vertices[lower, 0]) / 2, np.arange(len(upper)))
+    across = (template.vertices[upper, 0] + template.vertices[lower, 0]) / 2 / template.vertices[template.inner_upper[-1], 0]
     up, down = _spread(field)
     up[upper], down[upper], up[lower], down[lower] = 1, 0, 0, 1
     pull = (UPPER_SHARE * up - (1 - UPPER_SHARE) * down).astype(np.float32)[mesh.anchor] * mesh.follow
@@ -74,7 +78,7 @@ def lip_rig(mesh: Mesh, field: Regions) -> LipRig:
     slack = rest + ease[upper, 1] - ease[lower, 1]
     jaw = shapes[ARKIT_INDEX["jawOpen"]]
     return LipRig(upper, lower, rest.astype(np.float32), slack.astype(np.float32), jaw[upper, 1] - jaw[lower, 1], near,
-                  place[mesh.anchor][near].astype(np.float32), pull[near], ease, smile)
+                  place[mesh.anchor][near].astype(np.float32), across.astype(np.float32), pull[near], ease, smile)
 
 
 def _spread(r: Regions) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -87,16 +91,25 @@ def _spread(r: Regions) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 @njit(cache=True, nogil=True)
-def _meet(upper, lower, rest, near, slot, pull, slack, shut, share, relax, cm):
+def _meet(upper, lower, rest, near, slot, place, pull, slack, shut, share, relax, cm):
     n = upper.shape[0]
     wanted = np.empty(n, np.float32)
     change = np.empty(n, np.float32)
+    widest = np.float32(0)
     for i in range(n):
         gap = cm[upper[i], 1] - cm[lower[i], 1]
         # A portrait's own contours may cross by a hair at the corners; at rest they keep that.
         least = min(rest[i], np.float32(0)) * (1 - relax)
         wanted[i] = max(gap - relax * slack[i] - (1 - share) * max(gap - shut[i], np.float32(0)), least)
-        change[i] = wanted[i] - gap
+        widest = max(widest, wanted[i])
+    # Wide open, lips part as an ellipse whose ends keep clear of the corners, where both lips are one skin.
+    t = min(max((widest - np.float32(ROUND_FROM)) / np.float32(ROUND_AT - ROUND_FROM), np.float32(0)), np.float32(1))
+    rounded = relax * t * t * (3 - 2 * t)
+    for i in range(n):
+        reach = place[i] / (1 - np.float32(WEB) * t)
+        ellipse = widest * np.sqrt(max(1 - reach * reach, np.float32(0)))
+        wanted[i] += rounded * (ellipse - wanted[i])
+        change[i] = wanted[i] - (cm[upper[i], 1] - cm[lower[i], 1])
     for k in range(near.shape[0]):
         i = min(int(slot[k]), n - 2)
         f = slot[k] - i

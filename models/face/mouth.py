@@ -23,8 +23,8 @@ SHOW = 0.30                  # cm of upper teeth below the relaxed upper lip
 SEAM = 0.3                   # opacity of the line where the lips of an open portrait meet; a closed one has its own
 BEHIND = 0.9                 # cm from the lips back to the front teeth
 ROUND_SHADE = 0.42           # how much round, protruding lips darken what lies behind them
-_TONGUE, _LEFT, _RIGHT, _PUCKER, _FUNNEL = (ARKIT_INDEX[n] for n in (
-    "tongueOut", "jawLeft", "jawRight", "mouthPucker", "mouthFunnel"))
+_JAW, _TONGUE, _LEFT, _RIGHT, _PUCKER, _FUNNEL = (ARKIT_INDEX[n] for n in (
+    "jawOpen", "tongueOut", "jawLeft", "jawRight", "mouthPucker", "mouthFunnel"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,10 @@ class Mouth:
         start = int(np.floor(self.curves[0][0, 0]))
         for curve, row in zip(self.curves, (0, 2), strict=True):
             trace(curve, np.float32(start), self.columns[row], self.columns[row + 1])
-        join(self.columns, start, np.float32(relax), out)
-        opacity = relax if self.opened else 1.0              # an open portrait at rest shows its own mouth
+        opacity = 1.0
+        if self.opened:                          # at rest it shows its own mouth; closed, it has no lip line of its own
+            opacity = relax
+            join(self.columns, start, np.float32(relax), out)
         y, z = self.bite - JAW_AXIS[0], self.depth - 0.3 - JAW_AXIS[1]
         drop = y * (np.cos(posed.jaw) - 1) - z * np.sin(posed.jaw)
         across = 0.8 * float(weights[_LEFT] - weights[_RIGHT])
@@ -58,7 +60,7 @@ class Mouth:
         _paint(self.columns, start, to_cm(posed.head, self.depth), self.upper, self.lower, self.colours.tongue,
                self.colours.cavity, np.float32(self.bite), np.float32(drop), np.float32(across),
                np.float32(weights[_TONGUE]), np.float32(1 - ROUND_SHADE * round_lips), np.float32(self.rig.mesh.fit.scale),
-               np.float32(opacity), np.float32(SEAM if self.opened else 0), out)
+               np.float32(opacity), np.float32(SEAM * self.opened * max(1 - 5 * float(weights[_JAW]), 0)), out)
 
 
 def build_mouth(rig: Rig, colours: Palette, smile: Smile | None) -> Mouth:
@@ -143,14 +145,14 @@ def _inside(x, y, gap, above, under, upper, lower, tongue, cavity, bite, drop, a
 @njit(cache=True, nogil=True)
 def _tongue(x, y, floor, lift, tongue, light, colour):
     """The tongue's back, lying behind the lower teeth and rising with `lift`."""
-    top = floor + np.float32(0.45) + np.float32(0.7) * lift
+    top = floor + np.float32(0.55) + np.float32(0.7) * lift
     tx = x / np.float32(1.9)
     arch = top - np.float32(0.55) * tx * tx - np.float32(0.06) * np.exp(-((x / np.float32(0.16)) ** 2))
     edge = _step(np.float32(-0.10), np.float32(0.10), arch - y) * _step(np.float32(1.0), np.float32(0.85), abs(tx))
     if edge <= 0:
         return
     down = arch - y
-    form = np.float32(0.42) + np.float32(0.30) * _step(np.float32(0.0), np.float32(0.5), down) \
+    form = np.float32(0.50) + np.float32(0.34) * _step(np.float32(0.0), np.float32(0.5), down) \
         - np.float32(0.22) * tx * tx - np.float32(0.08) * np.exp(-((x / np.float32(0.14)) ** 2))
     for k in range(3):
         colour[k] += edge * (tongue[k] * form * light - colour[k])

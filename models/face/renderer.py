@@ -18,6 +18,7 @@ from .raster import GAIN_ONE, draw_map
 from .regions import smoothstep
 from .shade import build_shade
 
+CLEAN = 0.012                # of the distance between the outer eye corners
 FINER = 1.3                  # times as many px as the picture has: such a portrait is read at its own size
 
 
@@ -38,6 +39,7 @@ class FaceRenderer:
         settled = settle_lids(image, settle_lips(image, landmarks))
         self.rig = build_rig(fit_mesh(_scaled(settled, side / own), side))
         mesh, template = self.rig.mesh, self.rig.mesh.template
+        self._edge = np.concatenate([template.inner_upper, template.inner_lower])
         self._layers(image, mask, background, backdrop)
         strips = [_strip(template.inner_upper, template.inner_lower), *(_strip(*lids) for lids in template.lids)]
         self._triangles = np.ascontiguousarray(np.concatenate([mesh.triangles, *strips]))
@@ -68,7 +70,24 @@ class FaceRenderer:
         offset = 0.0 if own == side else (k - 1) / 2
         self._texture = texture
         self._uv = np.ascontiguousarray((self.rig.mesh.rest * k + offset).astype(np.float32))
+        self._edge_uv = self._uv[self._edge], self._inward() * np.float32(k)
         self.background = fit_layer(natural, side) if backdrop is None else np.ascontiguousarray(backdrop)
+
+    def _inward(self) -> NDArray[np.float32]:
+        """Steps px [n, 2] from the inner lip contours of an open portrait onto the lips; zero for closed ones."""
+        mesh, template = self.rig.mesh, self.rig.mesh.template
+        if float(self.rig.lips.rest.max()) < 1e-3:
+            return np.zeros((len(self._edge), 2), np.float32)
+        outer = np.concatenate([template.outer_upper, template.outer_lower])
+        step = mesh.rest[outer] - mesh.rest[self._edge]
+        length = np.linalg.norm(step, axis=1, keepdims=True)
+        reach = np.minimum(CLEAN * mesh.eye_distance * mesh.fit.scale, 0.4 * length)
+        return (step / np.maximum(length, 1e-3) * reach).astype(np.float32)
+
+    def _keep_edges_clean(self, relax: float) -> None:
+        """Lips that leave an open portrait's mouth take no rim of teeth and shadow along."""
+        rest, inward = self._edge_uv
+        self._uv[self._edge] = rest + np.float32(relax) * inward
 
     def draw(self, weights: NDArray[np.float32], turn: NDArray[np.float32] | None = None, relax: float = 0.0,
              breath: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -81,6 +100,7 @@ class FaceRenderer:
         posed = self._posed
         pose(self.rig, weights, turn, relax, breath, posed)
         shade = self._shade.at(weights)
+        self._keep_edges_clean(relax)
         draw_map(posed.px, self._uv, shade, self._triangles, self._whole, self._fraction, self._gain)
         cv2.remap(self._texture, self._whole, self._fraction, cv2.INTER_LINEAR, self._person, cv2.BORDER_REFLECT_101)
         out, alpha = np.empty((*self.size, 3), np.uint8), np.empty(self.size, np.uint8)
