@@ -5,6 +5,8 @@ from limner.clients import assemble
 from limner.clients.options import Options
 from limner.engine.testing import FakeAnimator, FakeExtractor
 
+REAL_FACE = assemble.face
+
 
 @pytest.fixture
 def paper_face(monkeypatch):

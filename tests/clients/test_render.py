@@ -8,9 +8,10 @@ import pytest
 from limner.clients import assemble, render
 from limner.clients.options import Options
 from limner.engine.errors import MediaError, OutputError, UsageError
+from limner.engine.testing import speech_like
 from limner.streams.mp4 import Mp4Writer
 
-from tests.clients.faces import paper_face  # noqa: F401
+from tests.clients.faces import REAL_FACE, paper_face  # noqa: F401
 from tests.streams.mp4_reader import beeps, lag, read_film
 from tests.streams.sounds import encoded, tone, wav
 
@@ -63,6 +64,16 @@ def test_the_same_seed_gives_the_same_film(tmp_path):
     assert reports[0]["pixels_crc32"] == reports[1]["pixels_crc32"] != 0
     assert all(isinstance(value, int | float) for value in reports[0].values())
     assert (reports[0]["pictures"], reports[0]["fps"], reports[0]["film_s"]) == (50, 25, 2.0)
+
+
+def test_the_bundled_face_is_as_deterministic(tmp_path, monkeypatch):
+    """Two faces seated one after the other draw the same film; another seed moves differently."""
+    monkeypatch.setattr(assemble, "face", REAL_FACE)
+    audio = wav(tmp_path / "a.wav", speech_like(1.0))
+    for name, seed in (("a", 0), ("b", 0), ("c", 7)):
+        render.run(Options(size=256, seed=seed), audio, tmp_path / f"{name}.mp4", report=tmp_path / f"{name}.json", quiet=True)
+    first, again, other = (json.loads((tmp_path / f"{name}.json").read_text())["pixels_crc32"] for name in "abc")
+    assert first == again != other
 
 
 def test_progress_and_one_line_at_the_end(tmp_path, capsys):
