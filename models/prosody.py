@@ -21,8 +21,10 @@ RISE_DB, RISE_TONES = 5.0, 1.5          # a rise of this size in both counts as 
 THRESHOLD = 0.25
 
 
-def pitch(windows: NDArray) -> tuple[NDArray, NDArray]:
-    """Fundamental frequency in semitones over 55 Hz (NaN where unvoiced) and level in dB of windows [n, 512]."""
+def pitch(windows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Of windows [n, 512]: fundamental frequency in semitones over 55 Hz (NaN where unvoiced), level in dB, and
+    periodicity (height of the autocorrelation's peak, near 1 for a clear voice, under 0.45 for breath).
+    """
     level = 10 * np.log10((windows ** 2).mean(1) + 1e-9)
     slow = windows.reshape(len(windows), WINDOW // DECIMATE, DECIMATE).mean(2)
     slow = slow - slow.mean(1, keepdims=True)
@@ -34,7 +36,8 @@ def pitch(windows: NDArray) -> tuple[NDArray, NDArray]:
     strength = strength * (n / (n - LAGS))
     hertz = RATE / DECIMATE / LAGS[best]
     tones = 12 * np.log2(hertz / 55)
-    return np.where(strength[np.arange(len(best)), best] > VOICED, tones, np.nan), level
+    periodicity = strength[np.arange(len(best)), best]
+    return np.where(periodicity > VOICED, tones, np.nan), level, periodicity
 
 
 class Prosody:
@@ -52,11 +55,10 @@ class Prosody:
         self._strength = 0.0
 
     def push(self, samples: NDArray) -> NDArray[np.float32]:
-        """Samples [n] at 16 kHz -> [k, 2] per complete hop: nod and brow, each in [0, 1]."""
-        windows = self._windower.push(samples)
-        tones, levels = pitch(windows)
-        return np.array([self._step(t, e) for t, e in zip(tones.tolist(), levels.tolist(), strict=True)],
-                        np.float32).reshape(-1, 2)
+        """Samples [n] at 16 kHz -> [k, 3] per complete hop: nod and brow in [0, 1], periodicity."""
+        tones, levels, periodicity = pitch(self._windower.push(samples))
+        beats = [self._step(t, e) for t, e in zip(tones.tolist(), levels.tolist(), strict=True)]
+        return np.column_stack([np.array(beats, np.float32).reshape(-1, 2), periodicity])
 
     def _step(self, tone: float, level: float) -> tuple[float, float]:
         self._level += FAST * (level - self._level)

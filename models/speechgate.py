@@ -3,12 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-VOWEL_ON, VOWEL_STAYS = 0.7, 0.5         # smoothed probability of a vowel, nasal or glide that opens the gate, or keeps it
-VOWEL_DUE = 45                           # hops within which the next one must come: keys and breath have none
+VOWEL_ON, VOWEL_STAYS = 0.75, 0.5        # smoothed probability of a vowel, nasal or glide that opens the gate, or keeps it
+VOWEL_SURE = 0.85                        # the same without periodicity: whispered, hoarse or drowned in noise
+PERIODIC, PERIODIC_HOLD = 0.45, 12       # autocorrelation peak of a voice, and for how many hops it counts
+VOWEL_DUE = 35                           # hops within which the next one must come: keys and breath have none
 SPEAK_OFF = 0.35                         # smoothed probability of any speech under which the gate doubts
-SMOOTH = 0.4                             # share of the way a probability moves per hop
+SMOOTH, SMOOTH_VOWEL = 0.4, 0.25         # share of the way each moves per hop: a click is no vowel
 PAUSE = 8                                # hops of doubt before it closes: a stop consonant is not a pause
-ATTACK, RELEASE = 0.6, 0.18              # share of the way per hop: open in about 30 ms, rest within 250 ms of silence
+ATTACK, RELEASE = 0.5, 0.18              # share of the way per hop: open in 30 to 40 ms, at rest within 250 ms
 
 CLOSE_FROM, CLOSE_TO = 0.45, 0.75        # closure probability at which the lips start to meet, and are shut
 HOLD = 5                                 # hops a decided closure lasts at least: one whole picture at 25 fps is shut
@@ -16,9 +18,11 @@ MEET, PART = 0.5, 0.34                   # contact gained and lost per hop at mo
 
 
 class SpeechGate:
-    """Opens at the first vowel that network and voice detector hear, closes when no speech was heard for a while.
+    """Opens at the first vowel that network, voice detector and pitch agree on, closes when no speech was heard for a
+    while.
 
-    Clatter and breath pass for stops and fricatives but never for vowels; speech brings one every few tenths of a second.
+    Clatter passes for stops and fricatives but not for vowels, breath for a vowel but not for a voice; speech brings a
+    voiced vowel every few tenths of a second.
     An opening that waits for the vowel is at most one consonant late, and a mouth at rest is right for half of them.
     """
 
@@ -27,14 +31,17 @@ class SpeechGate:
 
     def reset(self) -> None:
         self._speech = self._vowel = self._gain = 0.0
-        self._open, self._doubt, self._dry = False, 0, VOWEL_DUE
+        self._open, self._doubt, self._dry, self._periodic = False, 0, VOWEL_DUE, 0
 
-    def push(self, speech: NDArray, vowel: NDArray, voice: NDArray) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Probabilities of speech and of vowels, and the voice decision, [n] each -> gain in [0, 1], whether open."""
+    def push(self, speech: NDArray, vowel: NDArray, periodicity: NDArray,
+             voice: NDArray) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Probabilities of speech and of vowels, periodicity, voice decision, [n] each -> gain in [0, 1], whether open."""
         gains, states = np.empty(len(speech), np.float32), np.empty(len(speech), bool)
-        for i, (p, q, v) in enumerate(zip(speech.tolist(), vowel.tolist(), voice.tolist(), strict=True)):
+        heard = (a.tolist() for a in (speech, vowel, periodicity, voice))
+        for i, (p, q, r, v) in enumerate(zip(*heard, strict=True)):
             self._speech += SMOOTH * (p - self._speech)
-            self._vowel += SMOOTH * (q - self._vowel)
+            self._vowel += SMOOTH_VOWEL * (q - self._vowel)
+            self._periodic = PERIODIC_HOLD if r > PERIODIC else max(0, self._periodic - 1)
             self._open = self._decide(bool(v))
             self._gain += ATTACK * (1 - self._gain) if self._open else -RELEASE * self._gain
             gains[i], states[i] = self._gain, self._open
@@ -45,7 +52,7 @@ class SpeechGate:
         self._dry = 0 if self._vowel > VOWEL_STAYS else self._dry + 1
         if self._open:
             return self._doubt < PAUSE and self._dry < VOWEL_DUE
-        return voice and self._vowel > VOWEL_ON
+        return voice and self._vowel > (VOWEL_ON if self._periodic else VOWEL_SURE)
 
 
 class ClosureHold:

@@ -75,7 +75,7 @@ class SpeechDriver:
             part.reset()
         self._origin: int | None = None
         self._given = -self.delay                                    # rows given; the first answers are about no sound
-        self._side = np.empty((0, 3), np.float32)                    # nod, brow, voice decision per hop not yet used
+        self._side = np.empty((0, 4), np.float32)                    # nod, brow, periodicity, voice per hop not yet used
         self._targets = np.zeros((REACH, EXPRESSION_ROW), np.float32)
         self._closure = np.zeros(REACH, np.float32)
 
@@ -117,7 +117,7 @@ class SpeechDriver:
             return self._targets[:0], np.empty(0, bool)
         side, self._side = self._side[:n], self._side[n:]
         classes, closure, lips = self._net.push(mel)
-        gain, speaking = self._gate.push(1 - classes[:, SILENCE], classes[:, SONORANTS].sum(1), side[:, 2])
+        gain, speaking = self._gate.push(1 - classes[:, SILENCE], classes[:, SONORANTS].sum(1), side[:, 2], side[:, 3])
         targets = coarticulated(classes @ self._table, lips) * gain[:, None]
         rows = self._mouths(targets.astype(np.float32), closure * gain)
         self._add_beats(rows, side)

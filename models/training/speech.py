@@ -19,8 +19,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m limner.models.training.speech", description=__doc__)
     parser.add_argument("--hours", type=float, default=12.0, help="hours of speech to synthesise (default %(default)s)")
     parser.add_argument("--flite-share", type=float, default=0.75, help="part of it by flite (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=4500, help="training steps (default %(default)s)")
-    parser.add_argument("--calm-steps", type=int, default=1200, help="steps in milder noise after them (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=3750, help="training steps (default %(default)s)")
+    parser.add_argument("--varied-steps", type=int, default=1200, help="steps with more varied voices after them (default %(default)s)")
     parser.add_argument("--batch", type=int, default=16, help="crops of 8 s per step (default %(default)s)")
     parser.add_argument("--width", type=int, default=128, help="channels of the network (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of corpus and training (default %(default)s)")
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> list[dict]:
     streams = {p: speech_data.load_stream(p, options.cache / "rows", options.seed) for p in shards}
     by_engine = {e: [streams[p] for p in shards if p.name.startswith(e)] for e in ("flite", "espeak")}
     held = {e: s[-1:] for e, s in by_engine.items() if s}
-    plan = speech_train.Plan(steps=options.steps, calm_steps=options.calm_steps, batch=options.batch,
+    plan = speech_train.Plan(steps=options.steps, varied_steps=options.varied_steps, batch=options.batch,
                              width=options.width, seed=options.seed)
     history: list[dict] = []
 

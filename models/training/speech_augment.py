@@ -22,16 +22,45 @@ def compressed(mel: NDArray, rng: np.random.Generator) -> NDArray:
     return top + (mel - top) * rng.uniform(0.7, 1.1, (len(mel), 1, 1)).astype(np.float32)
 
 
-def warp_bands(power: NDArray, rng: np.random.Generator, extent: float = 0.12) -> NDArray:
-    """Vocal tract length: the band axis stretched by up to +-`extent`, one factor per item."""
+def warp_bands(power: NDArray, rng: np.random.Generator, extent: float = 0.12, bend: float = 0.0) -> NDArray:
+    """Vocal tract: the band axis stretched by up to +-`extent` and bent by up to +-`bend` bands, per item."""
     out = np.empty_like(power)
     bands = np.arange(BANDS)
     for i in range(len(power)):
-        at = np.clip(bands * np.exp(rng.uniform(-extent, extent)), 0, BANDS - 1)
+        bow = bend and bend * rng.uniform(-1, 1) * np.sin(np.pi * rng.uniform(1, 2.5) * bands / BANDS)
+        at = np.clip(bands * np.exp(rng.uniform(-extent, extent)) + bow, 0, BANDS - 1)
         low = np.minimum(at.astype(int), BANDS - 2)
         part = (at - low).astype(np.float32)
         out[i] = power[i][:, low] * (1 - part) + power[i][:, low + 1] * part
     return out
+
+
+def revoiced(power: NDArray, rng: np.random.Generator) -> NDArray:
+    """Voices the synthesisers do not have: harmonics blurred into their envelope by 0 to 6 passes over neighbouring
+    bands, and the restless power of a living voice, which statistical synthesis averages away.
+    """
+    b, t, _ = power.shape
+    passes = rng.integers(0, 7, b)
+    for done in range(6):
+        some = passes > done
+        padded = np.pad(power[some], ((0, 0), (0, 0), (1, 1)), "edge")
+        power[some] = 0.5 * power[some] + 0.25 * (padded[..., :-2] + padded[..., 2:])
+    starts = rng.integers(0, len(flutter()) - t, b)
+    restless = np.stack([flutter()[i:i + t] for i in starts])
+    return power * restless ** rng.uniform(0, 1, (b, 1, 1)).astype(np.float32)
+
+
+def masked(power: NDArray, rng: np.random.Generator) -> NDArray:
+    """Bands and moments that went missing (SpecAugment, Park et al. 2019): up to 12 bands, up to 60 ms."""
+    b, t, _ = power.shape
+    for i in range(b):
+        for _ in range(rng.integers(0, 3)):
+            low, wide = rng.integers(0, BANDS - 4), rng.integers(2, 13)
+            power[i, :, low:low + wide] *= np.float32(1e-3)
+        for _ in range(rng.poisson(t / 300)):
+            at, long = rng.integers(0, t - 8), rng.integers(2, 7)
+            power[i, at:at + long] *= np.float32(1e-3)
+    return power
 
 
 def colour(b: int, rng: np.random.Generator) -> NDArray:
@@ -110,18 +139,19 @@ def scaled(noise: NDArray, reference: NDArray, ratio_db: NDArray) -> NDArray:
 
 
 def augment(mel: NDArray[np.float32], rng: np.random.Generator, silent: float = 0.10,
-            calm: bool = False) -> tuple[NDArray, NDArray]:
+            varied: bool = False) -> tuple[NDArray, NDArray]:
     """Log-mel [B, T, 80] as heard elsewhere; and bool [B], the items whose speech was taken away (noise only).
 
-    `calm` keeps noise and other talkers 8 dB further down and rarer.
+    `varied` makes more of the voices and less of the noise: wider warps, revoicing, masks, and noise 8 dB further down.
     """
-    ease = 8.0 if calm else 0.0
+    ease = 8.0 if varied else 0.0
     b, t, _ = mel.shape
     power = np.exp(np.minimum(compressed(mel, rng), 8))
-    power = room(warp_bands(power, rng) * colour(b, rng), rng)
+    power = masked(revoiced(warp_bands(power, rng, 0.18, 3.0), rng), rng) if varied else warp_bands(power, rng)
+    power = room(power * colour(b, rng), rng)
     loud = np.array([np.quantile(p.mean(-1), 0.8) for p in power]) + 1e-7     # speech level, not the pauses'
     gone = rng.random(b) < silent
-    babble = np.roll(power, 1, 0) * (rng.random(b) < (0.2 if calm else 0.35))[:, None, None]
+    babble = np.roll(power, 1, 0) * (rng.random(b) < (0.2 if varied else 0.35))[:, None, None]
     babble_level = loud / (np.roll(loud, 1) + 1e-7) * decibel(-rng.uniform(6 + ease, 30 + ease, b))
     heard = power * ~gone[:, None, None] + babble * (babble_level * ~gone).astype(np.float32)[:, None, None]
     steady = scaled(shaped_noise(b, t, rng), loud, rng.uniform(6 + ease, 55 + ease, b))

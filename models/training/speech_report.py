@@ -43,7 +43,7 @@ def write_report(path: Path, shards: list[Path], plan: Plan, history: list[dict]
     shown = history[:: max(1, len(history) // 12)]
     if shown[-1] is not history[-1]:
         shown.append(history[-1])
-    crops = (plan.steps + plan.calm_steps) * plan.batch
+    crops = (plan.steps + plan.varied_steps) * plan.batch
     seen = crops * plan.crop / 100 / 3600
     text = f"""{INTRO}
 ## Corpus

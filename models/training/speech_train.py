@@ -21,9 +21,10 @@ CLOSURE_WEIGHT = 4.0        # a missed /p b m/ is the error a viewer sees first
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    steps: int = 4500
-    calm_steps: int = 1200  # then on in milder noise at a lower rate: the rooms most people speak in
-    calm_rate: float = 8e-4
+    cycle: int = 4500       # steps of the first phase's learning-rate cycle
+    steps: int = 3750       # where it is cut: past it only the synthetic voices gain, real speech loses
+    varied_steps: int = 1200        # second phase: more voices, milder noise
+    varied_rate: float = 1.5e-3
     batch: int = 16
     crop: int = 800         # hops
     width: int = 128
@@ -33,9 +34,10 @@ class Plan:
     average: float = 0.998
     seed: int = 0
 
-    def phases(self) -> list[tuple[int, float, bool]]:
-        """(steps, highest learning rate, mild augmentation) of each phase that has steps."""
-        phases = [(self.steps, self.rate, False), (self.calm_steps, self.calm_rate, True)]
+    def phases(self) -> list[tuple[int, int, float, bool]]:
+        """(steps, steps of the rate's cycle, highest rate, varied voices) of each phase that has steps."""
+        phases = [(self.steps, max(self.cycle, self.steps), self.rate, False),
+                  (self.varied_steps, self.varied_steps, self.varied_rate, True)]
         return [p for p in phases if p[0]]
 
 
@@ -45,27 +47,27 @@ def prepare(mel: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(rows.transpose(0, 2, 1), np.float32))
 
 
-def class_weights(calm: bool) -> Tensor:
+def class_weights(varied: bool) -> Tensor:
     """Labiodentals count more: few frames, and ones a lip reader watches. Bilabials have their own head.
 
-    In the calm phase silence counts half: at the start of a gap nobody can tell a stop from a pause, and lips that
+    In the second phase silence counts half: at the start of a gap nobody can tell a stop from a pause, and lips that
     fall shut in every stop look worse than lips that close 50 ms late.
     """
     weights = torch.ones(len(CLASSES))
     weights[CLASS_INDEX["FF"]] = 1.2
-    weights[CLASS_INDEX["sil"]] = 0.5 if calm else 1.0
+    weights[CLASS_INDEX["sil"]] = 0.5 if varied else 1.0
     return weights
 
 
 def losses(out: Tensor, crops: Crops, gone: np.ndarray, lookahead: int,
-           calm: bool) -> tuple[Tensor, Tensor, Tensor]:
+           varied: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Class cross-entropy, closure and lip losses of answers shifted by the look-ahead."""
     k = len(CLASSES)
     classes = np.where(gone[:, None], 0, crops.classes)
     lips = np.where(gone[:, None, None], 0, crops.lips)
     target = torch.from_numpy(classes)[:, SETTLE:-lookahead]
     out = out[:, :, SETTLE + lookahead:]
-    entropy = F.cross_entropy(out[:, :k], target, weight=class_weights(calm), label_smoothing=0.03)
+    entropy = F.cross_entropy(out[:, :k], target, weight=class_weights(varied), label_smoothing=0.03)
     closure = F.binary_cross_entropy_with_logits(out[:, k], (target == PP).float(),
                                                  pos_weight=torch.tensor(CLOSURE_WEIGHT))
     wanted = torch.from_numpy(lips.astype(np.float32)).transpose(1, 2)[:, :, SETTLE:-lookahead]
@@ -97,10 +99,10 @@ class Judge:
 
 
 def one_step(net: CausalNet, optimiser: torch.optim.Optimizer, crops: Crops, rng: np.random.Generator,
-             calm: bool) -> list[float]:
+             varied: bool) -> list[float]:
     """Augment, forward, backward, update; returns the three losses."""
-    mel, gone = augment(crops.mel, rng, calm=calm)
-    parts = losses(net(prepare(mel)), crops, gone, net.lookahead, calm)
+    mel, gone = augment(crops.mel, rng, varied=varied)
+    parts = losses(net(prepare(mel)), crops, gone, net.lookahead, varied)
     loss = parts[0] + 0.5 * parts[1] + 2.0 * parts[2]
     optimiser.zero_grad()
     loss.backward()
@@ -127,13 +129,13 @@ def train(train_streams: list[Stream], held_out: dict[str, list[Stream]], plan: 
     net, judge = start or CausalNet(plan.width, plan.lookahead), Judge(held_out, plan)
     history: list[dict] = []
     done = plan.steps if start else 0
-    for steps, rate, calm in plan.phases()[1 if start else 0:]:
+    for steps, cycle, rate, varied in plan.phases()[1 if start else 0:]:
         mean = averaged(net, plan)
         optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=plan.decay)
-        rise = 0.1 if steps > 10 else 0.3                     # a rise of exactly one step divides by zero there
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=rise)
+        rise = 0.1 if cycle > 10 else 0.3                     # a rise of exactly one step divides by zero there
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=cycle, pct_start=rise)
         for step in range(done + 1, done + steps + 1):
-            parts = one_step(net, optimiser, draw_crops(train_streams, plan.batch, plan.crop, rng), rng, calm)
+            parts = one_step(net, optimiser, draw_crops(train_streams, plan.batch, plan.crop, rng), rng, varied)
             schedule.step()
             mean.update_parameters(net)
             if step % REPORT == 0 or step == done + steps:

@@ -62,7 +62,7 @@ def test_training_hears_what_the_driver_hears():
 
 def test_a_short_training_learns_and_repeats():
     streams = [toy_stream()]
-    plan = Plan(steps=60, calm_steps=20, batch=4, crop=120, width=16, average=0.9)
+    plan = Plan(steps=60, cycle=60, varied_steps=20, batch=4, crop=120, width=16, average=0.9)
     net, history = train(streams, {"toy": streams}, plan, say=lambda line: None)
     assert history[-1]["toy clean"] > 0.8
     _, again = train(streams, {"toy": streams}, plan, say=lambda line: None)
@@ -82,7 +82,7 @@ def test_the_whole_recipe_runs_small(tmp_path, monkeypatch):
     monkeypatch.setattr(speech_corpus, "draw", fake)
     out, report = tmp_path / "w.npz", tmp_path / "r.md"
     report.write_text(f"old\n{speech_report.KEPT}\n\nby hand\n", encoding="utf-8")
-    arguments = ["--hours", "0.02", "--flite-share", "0.5", "--steps", "3", "--calm-steps", "2", "--batch", "2", "--width", "16",
+    arguments = ["--hours", "0.02", "--flite-share", "0.5", "--steps", "3", "--varied-steps", "2", "--batch", "2", "--width", "16",
                  "--cache", str(tmp_path), "--out", str(out), "--report", str(report)]
     assert speech.main(arguments) == 0
     assert SpeechNet(out).lookahead == 3

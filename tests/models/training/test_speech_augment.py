@@ -44,6 +44,19 @@ def test_warped_bands_move_a_peak_both_ways():
     assert peaks.min() < 38 and peaks.max() > 42 and peaks.min() >= 35 and peaks.max() <= 46
 
 
+def test_revoicing_blurs_harmonics_and_keeps_the_envelope():
+    power = np.tile(np.where(np.arange(80) % 4 == 0, 8.0, 0.1), (30, 400, 1)).astype(np.float32)
+    out = sa.revoiced(power.copy(), RNG(0)).mean(1)
+    contrast = out[:, 40] / out[:, 42]
+    assert contrast.max() > 40 and contrast.min() < 4                       # untouched to well blurred
+    assert np.allclose(out[:, 8:72].mean(1), power[:, :, 8:72].mean((1, 2)), rtol=0.1)
+
+
+def test_masks_take_little():
+    out = sa.masked(np.ones((40, 300, 80), np.float32), RNG(0))
+    assert 0.02 < (out < 0.5).mean() < 0.25
+
+
 def test_noise_has_unit_power_and_events_are_sparse():
     assert sa.shaped_noise(3, 400, RNG(0)).mean((1, 2)) == pytest.approx(np.ones(3), rel=1e-4)
     events = sa.events(6, 800, RNG(0))
