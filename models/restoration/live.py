@@ -57,11 +57,12 @@ class RestorationStage:
 
     def __init__(self, restorer: Restorer, *, budget_ms: float | None = None, every: int = 12,
                  find: Callable[[NDArray[np.uint8]], NDArray | None] | None = None, now_ns: Callable[[], int] | None = None):
-        self._restorer, self._find, self._every = restorer, find, every
+        self._restorer, self._find, self.every = restorer, find, every
         self._now_ns = now_ns or MonotonicClock().now_ns
         self.governor = Governor(None if budget_ms is None else budget_ms * 1e6, restorer.mouth_cost)
         self._seated: tuple[NDArray, tuple[int, int]] | None = None
         self.counts = dict.fromkeys(Mode, 0)
+        self.restored = 0                        # frames that were changed, for reports
         self._begin()
 
     def _begin(self) -> None:
@@ -98,6 +99,7 @@ class RestorationStage:
             self._memory = None
             return [frame]
         pixels = self._restore(np.asarray(frame.pixels), *place, plan.mode, plan.compute)
+        self.restored += 1
         if plan.compute:
             self.governor.spent(self._now_ns() - began)
         return [dataclasses.replace(frame, pixels=pixels)]
@@ -125,7 +127,7 @@ class RestorationStage:
     def _locate(self, picture: NDArray[np.uint8]) -> tuple[Alignment, Feather] | None:
         """Alignment and mask, found anew now and then."""
         height, width = picture.shape[:2]
-        due = self._place is None or (self._seated is None and self._since >= self._every)
+        due = self._place is None or (self._seated is None and self._since >= self.every)
         self._since += 1
         if due:
             self._since = 1
