@@ -16,9 +16,11 @@ from .regions import regions
 JAW_AXIS = (0.6, -2.2)       # y, z cm of the line through both jaw joints
 FULL_GAP = 0.38              # lip gap at jawOpen = 1 over the distance between the outer eye corners
 MOST_JAW = 0.52              # rad, about as far as a jaw turns (30 degrees)
+GLASSES_BROWS = 0.35         # share of the brows' motion left under a frame
 BREATH = 0.10                # cm the shoulders rise at breath = 1
 PIVOT = (0.0, -3.0, -4.5)    # cm, where the skull sits on the spine
 FACE_WIDTH = 15.4            # cm between the canonical face's sides, the unit of an Expression's translation
+_BROWS = [i for name, i in ARKIT_INDEX.items() if name.startswith("brow")]
 _JAW, _CLOSE = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthClose"]
 _LIDS = np.array([[ARKIT_INDEX[n + side] for n in LID_INPUTS] for side in ("Right", "Left")])
 
@@ -46,14 +48,16 @@ class Posed:
     jaw: float                               # rad
 
 
-def build_rig(mesh: Mesh) -> Rig:
-    """Shapes, lips and lids of one person."""
+def build_rig(mesh: Mesh, glasses: bool = False) -> Rig:
+    """Shapes, lips and lids of one person; with `glasses` brows and lids stir less of the skin that a frame covers."""
     face = basis(mesh.template.vertices)
     field = regions(mesh.template.vertices)
+    if glasses:
+        face[_BROWS] *= GLASSES_BROWS
     shapes = face[:, mesh.anchor] * mesh.follow[None, :, None]
     jaw = (field.jaw.astype(np.float32)[mesh.anchor] * mesh.follow).astype(np.float32)
     lips = lip_rig(mesh, field)
-    rig = Rig(mesh, np.ascontiguousarray(shapes), jaw, 0.25, 1.0, lips, (lid_rig(mesh, 0), lid_rig(mesh, 1)))
+    rig = Rig(mesh, np.ascontiguousarray(shapes), jaw, 0.25, 1.0, lips, (lid_rig(mesh, 0, glasses), lid_rig(mesh, 1, glasses)))
     return _calibrated(rig)
 
 

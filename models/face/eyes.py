@@ -110,9 +110,11 @@ def _separate(patch: NDArray[np.float32], outline: NDArray[np.float32], centre: 
     yy, xx = np.mgrid[:h, :w].astype(np.float32)
     away = np.hypot(xx - centre[0], yy - centre[1]) / radius
     opacity = np.clip((LIMBUS - away) / 0.25, 0, 1)[..., None]
-    clean = inner & (away > LIMBUS)
+    beside = inner & (away > LIMBUS)
+    light = patch.mean(2)
+    clean = beside & (light > 0.85 * np.percentile(light[beside], 75)) if beside.any() else beside    # no skin, no vessel
     white = spread_colour(patch, clean) if clean.any() else np.broadcast_to(np.float32(200), patch.shape)
-    white = np.where(clean[..., None], patch, white)
+    white = np.where(beside[..., None], patch, white)
     own = patch - (1 - opacity) * white
     seen = (inner & (away < LIMBUS - 0.1)).astype(np.float32)
     solved = np.clip(own / np.maximum(opacity, 0.3), 0, 255)

@@ -13,7 +13,7 @@ from .canonical import LEFT_LOWER, LEFT_UPPER, OUTER_CORNERS, RIGHT_LOWER, RIGHT
 from .lipline import cheapest_path
 
 COLUMNS, STEPS = 48, 33
-WIDER = 0.05                         # of an eye's width, by which each corner is moved out
+WIDER = (0.09, 0.05)                 # of an eye's width, by which the outer and the inner corner are moved out
 INSIDE, OUTSIDE = 0.012, 0.045       # of the distance between the outer eye corners: reach of the search
 SKIN = (0.075, 0.105)                # the same unit: where the skin beside the eye is looked at
 LASHES, MOST = 0.022, 0.010          # the same unit: thickness of the upper lashes' line; most an upper lid is raised
@@ -38,9 +38,10 @@ def _widen(points: NDArray[np.float32], upper: tuple[int, ...], lower: tuple[int
     """Stretch one eye's contours [in place] along the line through its corners."""
     a, b = points[upper[0]].copy(), points[upper[-1]].copy()
     axis = (b - a)[:2]
+    before, after = WIDER if upper[0] == RIGHT_UPPER[0] else WIDER[::-1]
     for name in {*upper, *lower}:
         share = float((points[name, :2] - a[:2]) @ axis / (axis @ axis))
-        points[name] += (b - a) * WIDER * (2 * share - 1)
+        points[name] += (b - a) * (share * after - (1 - share) * before)
 
 
 def _shift(lab: NDArray[np.float32], curve: NDArray[np.float32], eyes: float, sign: int) -> NDArray[np.float32]:

@@ -15,12 +15,12 @@ from .regions import smoothstep
 
 LID_INPUTS = ("eyeBlink", "eyeSquint", "eyeWide", "eyeLookUp", "eyeLookDown")
 # Share of the opening that each input takes from above and from below. The upper lid follows the gaze down
-# (Becker & Fuchs 1988, Exp. Brain Res.: lid and eye saccades move together).
+# (Becker & Fuchs 1988, J. Neurophysiol. 60:1227: lid and eye saccades move together).
 _FROM_ABOVE = np.array([0.90, 0.16, -0.24, -0.12, 0.34], np.float32)
 _FROM_BELOW = np.array([0.10, 0.30, -0.06, 0.05, -0.10], np.float32)
 
 
-LASHES, BROW = 0.26, 1.25    # cm above the lid's edge: where lashes end and the brow begins
+LASHES, BROW, FRAME = 0.26, 1.25, 0.85   # cm above the lid's edge: where lashes end, brow or a frame's rim begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,9 @@ class LidRig:
         _move(self.upper, self.lower, self.near, self.slot, self.above, self.below, self.fold, down, up, cm)
 
 
-def lid_rig(mesh: Mesh, side: int) -> LidRig:
-    """Lids of the right (0) or left (1) eye."""
+def lid_rig(mesh: Mesh, side: int, glasses: bool = False) -> LidRig:
+    """Lids of the right (0) or left (1) eye; under `glasses` less of the skin above follows."""
+    brow = FRAME if glasses else BROW
     template = mesh.template
     upper, lower = (loop[1:-1] for loop in template.lids[side])
     points = template.vertices
@@ -58,8 +59,8 @@ def lid_rig(mesh: Mesh, side: int) -> LidRig:
     across = _across(points[:, 0] * sign, sign * middle[[0, -1], 0])
     height = points[:, 1] - edge_up
     upward = own * across * (points[:, 1] > middle[place.round().astype(int), 1])
-    above = upward * (1 - smoothstep(LASHES, BROW, height))
-    fold = 0.5 * upward * np.clip(height, 0, LASHES) * (1 - smoothstep(LASHES, BROW, height))
+    above = upward * (1 - smoothstep(LASHES, brow, height))
+    fold = 0.5 * upward * np.clip(height, 0, LASHES) * (1 - smoothstep(LASHES, brow, height))
     below = own * across * (points[:, 1] <= middle[place.round().astype(int), 1]) \
         * (1 - smoothstep(0.10, 1.3, edge_low - points[:, 1]))
     above[upper], below[upper], above[lower], below[lower] = 1, 0, 0, 1

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from .deform import build_rig, new_posed, pose
 from .eyes import build_eye
 from .fit import fit_mesh
+from .glasses import wears_glasses
 from .layers import ENLARGED, compose, enlarge, separate
 from .lidline import settle_lids
 from .light import measure_light
@@ -37,7 +38,7 @@ class FaceRenderer:
         self.size = (side, side)
         small = fit_layer(image, side)
         settled = settle_lids(image, settle_lips(image, landmarks))
-        self.rig = build_rig(fit_mesh(_scaled(settled, side / own), side))
+        self.rig = build_rig(fit_mesh(_scaled(settled, side / own), side), wears_glasses(image, landmarks))
         mesh, template = self.rig.mesh, self.rig.mesh.template
         self._edge = np.concatenate([template.inner_upper, template.inner_lower])
         self._layers(image, mask, background, backdrop)
