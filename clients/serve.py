@@ -114,10 +114,16 @@ async def _rehearse(factory: SessionFactory, gallery: Gallery, options: ServeOpt
 async def _stop_signal() -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    heard = []
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, RuntimeError):     # Windows; or not the main thread
             loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+            heard.append(number)
+    try:
+        await stop.wait()
+    finally:
+        for number in heard:
+            loop.remove_signal_handler(number)
 
 
 def _url(options: ServeOptions, port: int) -> str:

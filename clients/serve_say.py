@@ -2,17 +2,20 @@
 
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import BinaryIO
 
 from aiohttp import web
 from limner.engine.clock import TICKS
-from limner.engine.errors import TooLarge, UsageError
+from limner.engine.errors import Busy, TooLarge, UsageError
 from limner.engine.types import AudioChunk
+from limner.engine.utterance import Utterance
 from limner.streams.sources.mediafile import MediaFile
 
 from .serve_limits import MAX_SECONDS, MAX_SOUND, spool_body
 from .serve_sessions import Live, Sessions
 
+WAITING = 16                  # utterances one session may have before it, unfinished
 IN_MEMORY = 8 * 2**20         # bytes of an upload before it goes to a temporary file
 
 
@@ -20,6 +23,8 @@ def routes(sessions: Sessions) -> list[web.RouteDef]:
     async def say(request: web.Request) -> web.Response:
         """202 once the file has proved to be sound; it is decoded while it is spoken."""
         live = sessions.find(request.query.get("session"))
+        if live.waiting >= WAITING:
+            raise Busy(f"{WAITING} sounds are waiting to be spoken; send more when some have been, or interrupt")
         file = tempfile.SpooledTemporaryFile(IN_MEMORY)     # noqa: SIM115 - closed by `speak`, long after this request
         try:
             if not await spool_body(request, MAX_SOUND, "the sound", file):
@@ -54,14 +59,18 @@ async def _open(file: BinaryIO) -> MediaFile:
 async def _chunks(sound: MediaFile, file: BinaryIO) -> AsyncIterator[AudioChunk]:
     """The sound's chunks; file and decoder are closed however the speaking ends."""
     try:
-        async for chunk in sound:
-            yield chunk
+        async with aclosing(aiter(sound)) as chunks:      # waits for the decoder to let go of the file
+            async for chunk in chunks:
+                yield chunk
     finally:
         await sound.__aexit__()
         file.close()
 
 
-async def _announce(live: Live, number: int, utterance) -> None:
+async def _announce(live: Live, number: int, utterance: Utterance) -> None:
+    """Tell the pages when an utterance begins to count and when its last word has been seen."""
+    live.waiting += 1
     live.tell({"speaking": number})
     await utterance.done
-    live.tell({"spoken": number, "state": str(utterance.state)})
+    live.waiting -= 1
+    live.tell({"spoken": number, "state": utterance.state})

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CHANGES = {"POST", "PATCH", "DELETE", "PUT"}
-EXPOSED = "Location, Link, ETag, Accept-Patch, WWW-Authenticate"
+EXPOSED = "Location, Link, ETag, Accept-Patch, WWW-Authenticate, Limner-Session"
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
                                "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

@@ -48,7 +48,8 @@ class Live:
     shared: bool = False                           # anybody may join who asks for the same face
     peers: dict[str, Peer] = field(default_factory=dict)
     tasks: set[asyncio.Task] = field(default_factory=set)
-    utterances: int = 0
+    utterances: int = 0                            # given to it in all
+    waiting: int = 0                               # of them, not yet finished
 
     def start(self, work: Coroutine) -> None:
         """Run `work` for as long as the session lives; if it fails, so does the session."""

@@ -38,7 +38,7 @@ class VideoEncoder:
         self.codec, self.size, self.fps = codec, size, fps
         self.ceiling = ceiling or fitting_bitrate(size, fps)
         self._bitrate = self.ceiling
-        self._key_wanted = True
+        self._keys_wanted, self._keys_made = 1, 0      # counted, so that a wish during an encode is not lost
         self._context: VideoCodecContext | None = None
 
     @property
@@ -52,15 +52,16 @@ class VideoEncoder:
 
     def force_key(self) -> None:
         """Make the next picture decodable on its own."""
-        self._key_wanted = True
+        self._keys_wanted += 1
 
     def encode(self, picture: Picture) -> list[av.Packet]:
         """Packets of `picture`, `pts` in ticks. The picture's size must be the encoder's."""
         context = self._ready()
         frame = av.VideoFrame.from_ndarray(picture.planes, format="yuv420p")
         frame.pts, frame.time_base = picture.pts, Fraction(1, TICKS)
-        frame.pict_type = PictureType.I if self._key_wanted else PictureType.NONE
-        self._key_wanted = False
+        wanted = self._keys_wanted
+        frame.pict_type = PictureType.NONE if wanted == self._keys_made else PictureType.I
+        self._keys_made = wanted
         return context.encode(frame)
 
     def _ready(self) -> VideoCodecContext:

@@ -9,7 +9,7 @@ const LONGEST_WAIT = 15000;
 const BUFFER = { audio: 0, video: 50 };
 const GRACE = 3000;          // ms a connection may be "disconnected" before it counts as lost
 
-/** Events: "state" (connecting, ready, resting, lost), "stream", "message" (from the server), "problem" (ApiError). */
+/** Events: "state" (connecting, ready, resting, lost, refused), "stream", "message" (from the server), "problem" (ApiError). */
 export class Connection extends EventTarget {
   #peer = null;
   #channel = null;
@@ -129,7 +129,7 @@ export class Connection extends EventTarget {
 
   #lose(again) {
     this.close();
-    this.#become("lost");
+    this.#become(again ? "lost" : "refused");
     if (!again) return;
     const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempt);
     this.#attempt += 1;

@@ -9,7 +9,7 @@ import { Recorder } from "./recorder.js";
 import { StreamStats } from "./stats.js";
 
 const $ = (id) => document.getElementById(id);
-const STATES = { connecting: "Connecting", ready: "Ready", talking: "Live", speaking: "Speaking", resting: "Resting", lost: "Connection lost, trying again" };
+const STATES = { connecting: "Connecting", ready: "Ready", talking: "Live", speaking: "Speaking", resting: "Resting", lost: "Connection lost, trying again", refused: "Not connected" };
 
 const READING_TIME = 12_000;                // ms a remark stays; errors stay until dismissed
 const UNWATCHED = 60_000;                   // ms a page may be hidden and silent before it gives its place back

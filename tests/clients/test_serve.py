@@ -2,16 +2,20 @@
 
 import asyncio
 import io
+import os
+import signal
 import wave
 
 import aioice.ice
 import numpy as np
 import pytest
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription
 from limner.clients.serve import ServeOptions, make_app, serve
 from limner.clients.serve_avatars import Gallery
 from limner.clients.serve_limits import MAX_SDP_BODY
+from limner.clients.serve_say import WAITING
 from limner.clients.serve_sessions import SessionRequest
 from limner.engine.clock import MonotonicClock
 from limner.engine.config import Settings
@@ -87,8 +91,9 @@ class Stage:
         return (await (await self.client.get("/health")).json())["sessions"]
 
     async def until_sessions(self, count: int) -> None:
-        while await self.sessions() != count:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(PATIENCE):
+            while await self.sessions() != count:
+                await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -119,8 +124,13 @@ async def line(response, status: int) -> str:
     return body["error"]
 
 
+async def next_picture(track):
+    async with asyncio.timeout(PATIENCE):
+        return await track.recv()
+
+
 async def brightness(track) -> float:
-    frame = await track.recv()
+    frame = await next_picture(track)
     return float(frame.to_ndarray(format="gray").mean())
 
 
@@ -128,7 +138,7 @@ async def test_talk_shows_the_face_and_ends_with_delete(stage):
     answer, tracks = await stage.connect("/talk?size=256&fps=50")
     assert answer.headers["Location"].startswith("/talk/") and answer.content_type == "application/sdp"
     assert answer.headers["ETag"] and answer.headers["Accept-Patch"] == "application/trickle-ice-sdpfrag"
-    frame = await tracks["video"].recv()
+    frame = await next_picture(tracks["video"])
     assert (frame.width, frame.height) == (256, 256)
     assert stage.factory.requests[0].fps == 50 and await stage.sessions() == 1
     ended = await stage.client.delete(answer.headers["Location"])
@@ -154,8 +164,9 @@ async def test_a_file_is_spoken_through_the_face_and_an_interrupt_stops_it(stage
 
 async def test_the_microphone_drives_the_face(stage):
     _, _ = await stage.connect()
-    while not stage.factory.sessions[0].metrics.hops.get("hear"):
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE):
+        while not stage.factory.sessions[0].metrics.hops.get("hear"):
+            await asyncio.sleep(0.01)
 
 
 async def test_whip_in_and_whep_out_meet_in_one_session(stage):
@@ -163,7 +174,7 @@ async def test_whip_in_and_whep_out_meet_in_one_session(stage):
     session = spoken.headers["Limner-Session"]
     watched, tracks = await stage.connect(f"/whep?session={session}", microphone=False)
     assert watched.headers["Limner-Session"] == session and await stage.sessions() == 1
-    assert (await tracks["video"].recv()).width == 256
+    assert (await next_picture(tracks["video"])).width == 256
     await stage.client.delete(spoken.headers["Location"])
     assert await stage.sessions() == 1                        # somebody still watches
     await stage.client.delete(watched.headers["Location"])
@@ -177,7 +188,7 @@ async def test_watchers_of_one_face_share_its_session_and_nobody_elses(stage):
     other, _ = await stage.connect("/whep?size=384", microphone=False)
     names = [answer.headers["Limner-Session"] for answer in (private, first, second, other)]
     assert names[1] == names[2] and len(set(names)) == 3
-    assert (await tracks["video"].recv()).width == 256
+    assert (await next_picture(tracks["video"])).width == 256
 
 
 async def test_everyone_gets_a_session_of_their_own_until_the_house_is_full(stage):
@@ -191,7 +202,7 @@ async def test_everyone_gets_a_session_of_their_own_until_the_house_is_full(stag
 
 async def test_a_session_ends_when_its_browser_goes(stage):
     _, tracks = await stage.connect()
-    await tracks["video"].recv()
+    await next_picture(tracks["video"])
     await stage.browsers[0].close()
     await stage.until_sessions(0)
 
@@ -254,6 +265,16 @@ async def test_saying_needs_a_session_and_sound(stage):
     assert "2 sessions" in await line(await stage.client.post("/say", data=wav(speech_like(0.1))), 400)
 
 
+async def test_sounds_queue_up_only_so_far(stage):
+    await stage.connect("/talk?size=256", microphone=False)
+    voice = wav(speech_like(60.0))
+    for n in range(WAITING):
+        assert (await (await stage.client.post("/say", data=voice)).json())["utterance"] == n + 1
+    assert "waiting" in await line(await stage.client.post("/say", data=voice), 503)
+    await stage.client.post("/interrupt")
+    assert (await stage.client.post("/say", data=voice)).status == 202
+
+
 async def test_a_portrait_is_taken_and_used(stage):
     listed = await (await stage.client.get("/avatars")).json()
     assert listed[0]["name"] == default_avatar().name and listed[0]["licence"]
@@ -286,6 +307,33 @@ async def test_metrics_are_prometheus_text(stage):
     await stage.connect()
     text = await (await stage.client.get("/metrics")).text()
     assert "limner_sessions 1.0" in text and 'limner_latency_seconds{session="' in text
+
+
+async def test_it_serves_until_it_is_told_to_stop():
+    ready = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(Factory(), Gallery(), ServeOptions(port=0, size=256), ready=ready.set_result))
+    async with asyncio.timeout(PATIENCE):
+        url = await ready
+        async with ClientSession() as client, client.get(url + "health") as answer:
+            assert (await answer.json())["status"] == "ok"
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+
+
+async def test_a_face_that_cannot_be_made_is_said_before_anybody_comes():
+    async def broken(request):
+        raise UsageError("no such animator")
+
+    with pytest.raises(UsageError, match="no such animator"):
+        await serve(broken, Gallery(), ServeOptions(port=0))
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_a_useless_certificate_is_one_line(tmp_path, content):
+    if content:
+        (tmp_path / "cert.pem").write_text(content)
+    with pytest.raises(UsageError, match="PEM"):
+        await serve(Factory(), Gallery(), ServeOptions(port=0, cert=tmp_path / "cert.pem"))
 
 
 async def test_a_port_in_use_is_one_line(stage):

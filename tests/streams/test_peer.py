@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtp import RtcpSrPacket
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from limner.engine.clock import TICKS
 from limner.engine.errors import TooLarge, UsageError
 from limner.engine.types import AudioChunk, Picture
@@ -188,6 +190,51 @@ async def test_an_offer_without_a_codec_in_common_is_refused():
     with pytest.raises(UsageError, match=r"H\.264 or VP8"):
         await peer.answer(offer)
     await client.close()
+
+
+OFFER = """v=0
+o=- 1 1 IN IP4 0.0.0.0
+s=-
+t=0 0
+a=group:BUNDLE 0
+m=video 9 UDP/TLS/RTP/SAVPF 96
+c=IN IP4 0.0.0.0
+a=mid:0
+a=recvonly
+a=rtcp-mux
+a=rtpmap:96 VP8/90000
+a=rtcp-fb:96 nack pli
+a=ice-ufrag:abcd
+a=ice-pwd:abcdefghijklmnopqrstuv
+a=fingerprint:sha-256 00:11
+a=setup:actpass
+a=candidate:1 1 udp 1 127.0.0.1 9 typ host
+"""
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_no_damaged_offer_gets_past_one_line(data):
+    """Lines lost, doubled or overwritten with junk: an answer, or UsageError; nothing else and nothing left open."""
+    lines = OFFER.splitlines()
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        cut = data.draw(st.integers(0, len(lines[at])))
+        junk = data.draw(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=12))
+        lines[at : at + 1] = data.draw(st.sampled_from([[], [lines[at]] * 2, [lines[at][:cut] + junk], [junk + lines[at][cut:]]]))
+        lines = lines or ["v=0"]
+
+    async def answer():
+        peer = Peer(WebRTCSink(SIZE, 25).viewer(), hears=False)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await peer.answer("\r\n".join(lines) + "\r\n")
+        except UsageError as error:
+            assert "\n" not in str(error)
+        finally:
+            await peer.close()
+
+    asyncio.run(answer())
 
 
 def test_a_huge_offer_is_refused_unread():
