@@ -5,11 +5,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 export OMP_WAIT_POLICY := PASSIVE
+LIMNER_SHARED ?= ../shared
 APT    := apt-get install -y -q --no-install-recommends
 # Debian packages the suite drives: a browser, speech with exact phone times, a sound server and PortAudio.
 DEBIAN := chromium flite espeak-ng libespeak-ng1 pulseaudio pulseaudio-utils libasound2-plugins libportaudio2
 
-.PHONY: run test lint bench gpu train-speech debian wheel clean
+.PHONY: run test lint bench train-speech debian wheel clean
 
 run: $(VENV)/.run
 	$(BIN)/limner serve $(ARGS)
@@ -30,7 +31,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt torch
-	$(PIP) install -c constraints.txt -e '.[rig,mic,zmq,neural,train,test]'
+	$(PIP) install -c constraints.txt -e '.[rig,mic,zmq,camera,neural,test]'
 	@touch $@ $(VENV)/.run
 
 debian:
@@ -44,12 +45,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/limner bench engine --json benchmarks/results/engine.json
-	$(BIN)/limner bench face --json benchmarks/results/face.json
+	$(BIN)/limner bench face --json benchmarks/results/face.json $(if $(wildcard $(LIMNER_SHARED)/data),--material $(LIMNER_SHARED)/data)
+	$(BIN)/limner bench models --json benchmarks/results/models.json
 	$(BIN)/limner bench streams --json benchmarks/results/streams.json
-
-gpu: $(VENV)/.test
-	$(BIN)/python -m pytest -m gpu
-	$(BIN)/limner bench gpu --json benchmarks/results/gpu.json
 
 train-speech: debian $(VENV)/.test
 	nice $(BIN)/python -m limner.models.training.speech
