@@ -13,6 +13,7 @@ class FaceOptions:
     seed: int = 0
     liveliness: float = 1.0            # 0 still .. 1 natural
     mood: str = "neutral"              # neutral | warm | serious
+    alpha: bool = False                # no background: frames carry the person's opacity
     weights: Path | None = None        # checkpoint of a published network
     graph: Path | None = None          # Deep Speech 0.1.0 frozen graph or distilled bridge, for animators that listen to it
     basis: Path | None = None          # expression basis, for animators driven by coefficients

@@ -28,7 +28,8 @@ class MorphableAnimator:
     """Draws a portrait from rows that are Expressions.
 
     `size` is the side of the square picture in px, `liveliness` in [0, 1] scales everything the face does by itself,
-    `mood` is one of `moods.MOODS`; with `alpha` frames carry the person's opacity. Same seed, same rows, same pictures.
+    `mood` is one of `moods.MOODS`; with `alpha` frames have no background: straight colours and the person's opacity.
+    Same seed, same rows, same pictures.
     """
 
     def __init__(self, size: int = 512, fps: int = 25, seed: int = 0, liveliness: float = 1.0,
@@ -56,7 +57,7 @@ class MorphableAnimator:
             background = cv2.inpaint(portrait.image, hidden, 5, cv2.INPAINT_TELEA)
         side = self.size[0]
         self.renderer = FaceRenderer(portrait.image, portrait.landmarks, portrait.mask, background, side,
-                                     None if backdrop is None else fit_layer(backdrop, side))
+                                     None if backdrop is None else fit_layer(backdrop, side), self.alpha)
         self.reset()
 
     def sit_avatar(self, avatar: Avatar, backdrop: NDArray[np.uint8] | None = None) -> None:
@@ -129,4 +130,5 @@ def _counter_gaze(weights: NDArray[np.float32], yaw: float, pitch: float) -> Non
 
 def create(options: FaceOptions) -> MorphableAnimator:
     """The animator for `options`."""
-    return MorphableAnimator(options.size, options.fps, options.seed, options.liveliness, options.mood)
+    return MorphableAnimator(options.size, options.fps, options.seed, options.liveliness, options.mood,
+                             options.alpha)

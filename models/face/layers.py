@@ -77,8 +77,11 @@ def _halve(plane: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @njit(cache=True, nogil=True)
-def compose(person, gain, background, out, alpha):
-    """`person` u8 [H, W, 4] times `gain` u16 over `background` u8 [H, W, 3] into `out` and its opacity into `alpha`."""
+def compose(person, gain, background, cutout, out, alpha):
+    """`person` u8 [H, W, 4] times `gain` u16 over `background` u8 [H, W, 3] into `out` and its opacity into `alpha`.
+
+    With `cutout` nothing is behind: `out` has the person's straight colours, also where they are not opaque.
+    """
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             a = np.int32(person[y, x, 3])
@@ -87,6 +90,6 @@ def compose(person, gain, background, out, alpha):
             for k in range(3):
                 value = (np.int32(person[y, x, k]) * g + GAIN_ONE // 2) // GAIN_ONE
                 value = min(value, 255)
-                if a < 255:
+                if a < 255 and not cutout:
                     value = (value * a + np.int32(background[y, x, k]) * (255 - a) + 127) // 255
                 out[y, x, k] = value

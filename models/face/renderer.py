@@ -28,14 +28,15 @@ class FaceRenderer:
 
     `image` u8 RGB [P, P, 3], `landmarks` f32 [478, 3] px, `mask` f32 [P, P] of the person in [0, 1], `background` u8
     [P, P, 3] the guessed view behind the person, all at the portrait's own size; pictures have `size` px (by default
-    P). `backdrop` u8 [size, size, 3] is shown in the background's place.
+    P). `backdrop` u8 [size, size, 3] is shown in the background's place; with `cutout` nothing is, and pictures hold the
+    person's straight (not premultiplied) colours.
     """
 
     def __init__(self, image: NDArray[np.uint8], landmarks: NDArray[np.float32], mask: NDArray[np.float32],
                  background: NDArray[np.uint8], size: int | None = None,
-                 backdrop: NDArray[np.uint8] | None = None) -> None:
+                 backdrop: NDArray[np.uint8] | None = None, cutout: bool = False) -> None:
         own, side = image.shape[0], size or image.shape[0]
-        self.size = (side, side)
+        self.size, self.cutout = (side, side), cutout
         small = fit_layer(image, side)
         settled = settle_lids(image, settle_lips(image, landmarks))
         self.rig = build_rig(fit_mesh(_scaled(settled, side / own), side), wears_glasses(image, landmarks))
@@ -63,7 +64,9 @@ class FaceRenderer:
         if not FINER * side <= own <= 2 * side:                  # bilinear reading is good for up to twice the picture
             own = side if own < 2 * side else 2 * side
             image, mask, background = (fit_layer(layer, own) for layer in (image, mask, background))
-        texture, natural = separate(image, mask, background, self._still_parts(own))
+        # Alone, the person keeps to colours of their own: what the matte misses has no background to stay in.
+        still = np.ones_like(mask) if self.cutout else self._still_parts(own)
+        texture, natural = separate(image, mask, background, still)
         k = own / side
         if k == 1 and side <= ENLARGED:
             texture, k = enlarge(texture), 2
@@ -105,7 +108,7 @@ class FaceRenderer:
         draw_map(posed.px, self._uv, shade, self._triangles, self._whole, self._fraction, self._gain)
         cv2.remap(self._texture, self._whole, self._fraction, cv2.INTER_LINEAR, self._person, cv2.BORDER_REFLECT_101)
         out, alpha = np.empty((*self.size, 3), np.uint8), np.empty(self.size, np.uint8)
-        compose(self._person, self._gain, self.background, out, alpha)
+        compose(self._person, self._gain, self.background, self.cutout, out, alpha)
         for eye in self._eyes:
             eye.draw(posed, weights, out)
         self._mouth.draw(posed, weights, relax, out)

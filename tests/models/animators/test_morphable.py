@@ -91,11 +91,28 @@ def test_moods_change_the_face_and_eyes_stay_on_the_viewer():
     assert weights[ARKIT_INDEX["eyeLookOutLeft"]] == 0
 
 
-def test_a_backdrop_takes_the_backgrounds_place_and_alpha_is_given_when_asked():
+def test_a_backdrop_takes_the_backgrounds_place_and_alpha_leaves_nothing_behind():
     avatar = default_avatar()
+    window, colour = _window(_row(), 0), (10, 200, 30)
+    animator = MorphableAnimator(size=192, liveliness=0.0)
+    animator.sit_avatar(avatar, backdrop=np.full((64, 64, 3), colour, np.uint8))
+    before = animator.draw(window)
+    alone = create(FaceOptions(size=192, liveliness=0.0, alpha=True))
+    alone.sit_avatar(avatar)
+    frame = alone.draw(window)
+    clear, solid = frame.alpha == 0, frame.alpha == 255
+    assert before.alpha is None and (before.pixels[clear] == colour).all()
+    assert clear.mean() > 0.1 and solid.mean() > 0.3
+    assert np.abs(frame.pixels[solid].astype(int) - before.pixels[solid]).mean() < 1
+    assert _seated().draw(window).alpha is None
+
+
+def test_the_opacity_moves_with_the_head():
     animator = MorphableAnimator(size=192, liveliness=0.0, alpha=True)
-    animator.sit_avatar(avatar, backdrop=np.full((64, 64, 3), (10, 200, 30), np.uint8))
-    frame = animator.draw(_window(_row(), 0))
-    clear = frame.alpha == 0
-    assert clear.mean() > 0.1 and (frame.pixels[clear] == (10, 200, 30)).all()
-    assert _seated().draw(_window(_row(), 0)).alpha is None
+    animator.sit_avatar(default_avatar())
+    turned = _row()
+    turned[52 + 3] = 0.1                                         # a tenth of a face to the side
+    still, moved = (animator.draw(_window(row, 0)).alpha.astype(int) for row in (_row(), turned))
+    rows = slice(10, 80)                                         # hair
+    centre = [(plane[rows] * np.arange(192)).sum() / plane[rows].sum() for plane in (still, moved)]
+    assert abs(centre[1] - centre[0]) > 3

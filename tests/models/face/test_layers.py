@@ -16,7 +16,7 @@ def test_layers_compose_to_the_portrait():
     image, mask, ground = _scene()
     person, back = separate(image, mask, ground, np.zeros_like(mask))
     out, alpha = np.empty_like(image), np.empty(mask.shape, np.uint8)
-    compose(person, np.full(mask.shape, GAIN_ONE, np.uint16), back, out, alpha)
+    compose(person, np.full(mask.shape, GAIN_ONE, np.uint16), back, False, out, alpha)
     assert np.abs(out.astype(int) - image).max() <= 2            # rounding of colour and opacity
     assert np.abs(alpha / 255 - mask).max() < 0.003
 
@@ -25,16 +25,25 @@ def test_another_backdrop_shows_no_rim_of_the_old_one():
     image, mask, ground = _scene()
     person, _ = separate(image, mask, ground, np.zeros_like(mask))
     out, alpha = np.empty_like(image), np.empty(mask.shape, np.uint8)
-    compose(person, np.full(mask.shape, GAIN_ONE, np.uint16), np.full_like(image, 255), out, alpha)
+    compose(person, np.full(mask.shape, GAIN_ONE, np.uint16), np.full_like(image, 255), False, out, alpha)
     wanted = 255 + (np.array([210, 40, 30]) - 255.0) * mask[..., None]
     assert np.abs(out - wanted).max() < 12       # grey levels; the green ground would leave 100 and more
+
+
+def test_a_cutout_has_the_persons_own_colours_beyond_the_edge():
+    image, mask, ground = _scene()
+    person, back = separate(image, mask, ground, np.ones_like(mask))
+    out, alpha = np.empty_like(image), np.empty(mask.shape, np.uint8)
+    compose(person, np.full(mask.shape, GAIN_ONE, np.uint16), back, True, out, alpha)
+    assert np.abs(out.astype(int) - (210, 40, 30)).max() < 12    # grey levels, everywhere: no green
+    assert np.abs(alpha / 255 - mask).max() < 0.003
 
 
 def test_gain_darkens_the_person_only():
     image, mask, ground = _scene()
     person, back = separate(image, mask, ground, np.zeros_like(mask))
     out, alpha = np.empty_like(image), np.empty(mask.shape, np.uint8)
-    compose(person, np.full(mask.shape, GAIN_ONE // 2, np.uint16), back, out, alpha)
+    compose(person, np.full(mask.shape, GAIN_ONE // 2, np.uint16), back, False, out, alpha)
     assert abs(int(out[48, 48, 0]) - 105) <= 1 and np.array_equal(out[2, 2], ground[2, 2])
 
 
