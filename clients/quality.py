@@ -27,3 +27,36 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     vx, vy, vxy = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
     similarity = (2 * mx * my + _C1) * (2 * vxy + _C2) / ((mx * mx + my * my + _C1) * (vx + vy + _C2))
     return float(similarity.mean())
+
+
+class Steadiness:
+    """How much still parts of a film change from frame to frame, before and after it was worked on.
+
+    Still is what changes by less than 3 grey levels on average over 7x7 px of the original; there a change is noise, and
+    what adds to it is flicker.
+    """
+
+    LIMIT = 3.0
+
+    def __init__(self) -> None:
+        self._last: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._sums = np.zeros(3)                 # pixels, change before, change after
+
+    def see(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:
+        """One frame, u8 RGB of one shape, as it was and as it is."""
+        now = tuple(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).astype(np.float32) for p in (before, after))
+        if self._last is not None and self._last[0].shape == now[0].shape:
+            changes = [np.abs(a - b) for a, b in zip(now, self._last, strict=True)]
+            still = cv2.blur(changes[0], (7, 7)) < self.LIMIT
+            self._sums += still.sum(), *(float(change[still].sum()) for change in changes)
+        self._last = now
+
+    @property
+    def before(self) -> float:
+        """Mean change of still parts of the original, grey levels."""
+        return float(self._sums[1] / max(self._sums[0], 1))
+
+    @property
+    def after(self) -> float:
+        """The same of what was made of it."""
+        return float(self._sums[2] / max(self._sums[0], 1))

@@ -1,6 +1,8 @@
 """`limner restore`: the faces of a picture or a clip made clear."""
 
+import inspect
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +19,17 @@ from PIL import Image
 from . import loader
 from .clip import RATES, check_paths, describe, film
 from .options import is_clip
+from .quality import Steadiness
 from .render import write_report
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def run(source: Path, out: Path, *, model: str = "sharpen", weights: Path | None = None, device: str = "auto",
-        report: Path | None = None, quiet: bool = False) -> int:
+        fidelity: float | None = None, report: Path | None = None, quiet: bool = False) -> int:
     """Restore every face of a picture, or the largest of each frame of a clip, into `out`. Returns 0.
+
+    `fidelity` 0..1 is CodeFormer's: how near to the input.
 
     Raises UsageError, InputError, WeightsError, OutputError; then `out` is as it was before.
     """
@@ -33,7 +38,10 @@ def run(source: Path, out: Path, *, model: str = "sharpen", weights: Path | None
         check_paths(source, out)
     elif out.suffix.lower() not in PICTURES:
         raise UsageError(f"-o {out}: expected a picture's name ({', '.join(PICTURES)}) for a picture")
-    stage = loader.load("restorers", model).create(weights=weights, device=device)
+    create = loader.load("restorers", model).create
+    if fidelity is not None and "fidelity" not in inspect.signature(create).parameters:
+        raise UsageError(f"--fidelity: {model} has no such setting; it is codeformer's")
+    stage = create(weights=weights, device=device, **({} if fidelity is None else {"fidelity": fidelity}))
     clock = MonotonicClock()
     numbers = restore_clip(source, out, stage, quiet) if moving else restore_picture(source, out, stage)
     numbers["wall_s"] = seconds(clock.now())
@@ -48,7 +56,10 @@ def told(numbers: dict) -> str:
     """What was done, in words."""
     if "faces" in numbers:
         return f"{numbers['faces']} {'face' if numbers['faces'] == 1 else 'faces'} restored"
-    return f"{numbers['restored']} of {numbers['pictures']} {'picture' if numbers['pictures'] == 1 else 'pictures'} restored"
+    done = f"{numbers['restored']} of {numbers['pictures']} {'picture' if numbers['pictures'] == 1 else 'pictures'} restored"
+    if "still_change_after" not in numbers:
+        return done
+    return f"{done} (still parts change by {numbers['still_change_after']:.2f} levels a frame, {numbers['still_change_before']:.2f} before)"
 
 
 def restore_clip(source: Path, out: Path, stage: FrameStage, quiet: bool) -> dict:
@@ -57,11 +68,30 @@ def restore_clip(source: Path, out: Path, stage: FrameStage, quiet: bool) -> dic
     if isinstance(stage, RestorationStage):
         stage.every = 1                          # nothing is live: look for the face in every frame
     fps = min(RATES, key=lambda rate: abs(rate - clip.rate))
-    pictures = film(clip, stage, out, fps=fps, what="restoring", quiet=quiet)
+    watched = Watched(stage)
+    pictures = film(clip, watched, out, fps=fps, what="restoring", quiet=quiet)
     restored = getattr(stage, "restored", pictures)
     if not restored:
         print(f"{source}: no face in any of {pictures} pictures; they were copied as they are", file=sys.stderr)
-    return {"pictures": pictures, "restored": restored, "height": clip.size[0], "width": clip.size[1]}
+    return {"pictures": pictures, "restored": restored, "height": clip.size[0], "width": clip.size[1],
+            "still_change_before": round(watched.steadiness.before, 3), "still_change_after": round(watched.steadiness.after, 3)}
+
+
+class Watched:
+    """A restorer whose frames are compared with what they were."""
+
+    delay = 0
+
+    def __init__(self, stage: FrameStage):
+        self._stage, self.steadiness = stage, Steadiness()
+
+    def push(self, frame: Frame) -> Sequence[Frame]:
+        out = self._stage.push(frame)
+        self.steadiness.see(frame.pixels, np.asarray(out[0].pixels))
+        return out
+
+    def flush(self) -> Sequence[Frame]:
+        return self._stage.flush()
 
 
 def restore_picture(source: Path, out: Path, stage: FrameStage) -> dict:

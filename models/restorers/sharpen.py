@@ -2,7 +2,8 @@
 
 The filter is AMD FidelityFX CAS as its authors describe it (Lottes, "FidelityFX Contrast Adaptive Sharpening", 2019): a
 cross of five pixels whose negative lobe shrinks where the neighbourhood already spans most of the range, so that soft
-detail gains and hard edges do not ring. The lobe depends on the green channel and serves all three.
+detail gains and hard edges do not ring. The lobe depends on the green channel and serves all three. On a stream, pixels
+whose surroundings stay as they were are held back, so that noise sharpened by default flickers no more than the input.
 """
 
 import dataclasses
@@ -17,6 +18,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 EDGE = 24                                        # px over which the strength falls to 0 at the edge of the face
+STILL, MOVING = 2.0, 6.0                         # mean change of a cross up to which it is still, from which it moves
+HOLD = 0.6                                       # of the picture before kept where all is still
 _LEAST, _MOST = 8.0, 5.0                         # reciprocals of the lobe at sharpness 0 and 1
 
 
@@ -29,17 +32,25 @@ class SharpenStage:
     def __init__(self, sharpness: float = 0.5):
         self.sharpness = sharpness
         self._seated: tuple[NDArray, tuple[int, int]] | None = None
+        self._before: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None      # as it came, as it was shown
 
     def seat(self, landmarks: NDArray, size: tuple[int, int]) -> None:
         """The face stays near `landmarks` [478, 2 or 3] px of a picture of `size` (H, W)."""
         self._seated = align.five_points(landmarks), size
 
     def push(self, frame: Frame) -> Sequence[Frame]:
-        pixels = np.ascontiguousarray(frame.pixels)
-        return [dataclasses.replace(frame, pixels=sharpen(pixels, self.sharpness, self._box(*pixels.shape[:2])))]
+        pixels = np.array(frame.pixels)                              # kept: an animator may draw into the same memory
+        top, left, bottom, right = box = self._box(*pixels.shape[:2])
+        out = sharpen(pixels, self.sharpness, box)
+        if self._before is not None and self._before[0].shape == pixels.shape:
+            part = np.s_[top:bottom, left:right]
+            _steady(pixels[part], self._before[0][part], self._before[1][part], out[part])
+        self._before = pixels, out
+        return [dataclasses.replace(frame, pixels=out.copy())]
 
     def flush(self) -> Sequence[Frame]:
-        """Nothing is held back."""
+        """Nothing is held back; the next frame is a new picture."""
+        self._before = None
         return []
 
     def _box(self, height: int, width: int) -> tuple[int, int, int, int]:
@@ -99,6 +110,26 @@ def _filter(picture, out, top, left, rows, columns, lobes):
                                     + np.int32(picture[y, before, k]) + np.int32(picture[y, after, k]))
                 value = (around * weight + np.float32(picture[y, x, k])) * scale + np.float32(0.5)
                 out[y, x, k] = np.uint8(min(max(value, np.float32(0)), np.float32(255)))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _steady(now, before, shown, out):
+    """Draw `out` toward what was shown before, where a pixel's cross has not changed."""
+    height, width = now.shape[:2]
+    for y in range(height):
+        up, down = max(y - 1, 0), min(y + 1, height - 1)
+        for x in range(width):
+            left, right = max(x - 1, 0), min(x + 1, width - 1)
+            change = (abs(np.int32(now[y, x, 1]) - before[y, x, 1]) + abs(np.int32(now[up, x, 1]) - before[up, x, 1])
+                      + abs(np.int32(now[down, x, 1]) - before[down, x, 1])
+                      + abs(np.int32(now[y, left, 1]) - before[y, left, 1])
+                      + abs(np.int32(now[y, right, 1]) - before[y, right, 1]))
+            if change >= 5 * MOVING:
+                continue
+            hold = np.float32(HOLD) * min(np.float32(1), (np.float32(5 * MOVING) - change) / np.float32(5 * (MOVING - STILL)))
+            for k in range(3):
+                value = np.float32(out[y, x, k])
+                out[y, x, k] = np.uint8(value + hold * (np.float32(shown[y, x, k]) - value) + np.float32(0.5))
 
 
 def create(*, weights: Path | None = None, budget_ms: float | None = None, device: str = "auto") -> SharpenStage:

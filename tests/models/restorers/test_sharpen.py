@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from limner.engine.testing import check_stage
@@ -46,6 +48,32 @@ def test_only_the_seated_face_is_touched_and_its_edge_is_soft():
     rows, columns = np.flatnonzero(change.any((1, 2))), np.flatnonzero(change.any((0, 2)))
     assert rows[0] > 20 and rows[-1] < 200 and columns[0] > 20 and columns[-1] < 200
     assert change[rows[0]:rows[0] + 4].mean() < 0.2 * change[95:110, 95:110].mean()
+
+
+def frames_of(pictures, sharpness=1.0):
+    stage = SharpenStage(sharpness)
+    return [stage.push(Frame(p, 3600 * k, 3600, 0))[0].pixels for k, p in enumerate(pictures)]
+
+
+def test_a_noisy_still_picture_flickers_no_more_than_before():
+    rng = np.random.default_rng(6)
+    ground = np.rint(120 + 30 * np.sin(np.arange(80) / 3))[None, :, None]
+    noisy = [np.clip(ground + rng.normal(0, 1.2, (60, 80, 3)), 0, 255).astype(np.uint8) for _ in range(12)]
+
+    def flicker(pictures):
+        return np.mean([np.abs(b.astype(float) - a).mean() for a, b in pairwise(pictures[3:])])
+
+    assert flicker([sharpen(p, 0.5) for p in noisy]) > 1.5 * flicker(noisy)
+    assert flicker(frames_of(noisy, 0.5)) <= flicker(noisy)
+
+
+def test_what_moves_is_sharpened_at_once():
+    rng = np.random.default_rng(7)
+    a, b = rng.integers(0, 256, (2, 40, 40, 3), np.uint8)
+    out = frames_of([a, b])[1]
+    assert np.mean(out != sharpen(b, 1.0)) < 0.01
+    still = frames_of([a, a, a])
+    assert np.array_equal(still[0], still[2])
 
 
 def test_keeps_the_stage_contract():
