@@ -10,6 +10,7 @@ import zipfile
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 from limner.engine.errors import MissingPackage, TooLarge, WeightsError
 
@@ -79,9 +80,18 @@ def _read_pickle(path: Path, size: int) -> object:
     return _load(path)
 
 
+def _numbers() -> list:
+    """NumPy numbers, which training scripts like to leave beside their tensors: plain values, nothing is run."""
+    from numpy._core.multiarray import scalar
+
+    kinds = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)]
+    return [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar"), np.dtype, *kinds]
+
+
 def _load(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_numbers()):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "weights" in str(error).lower():
             raise WeightsError(

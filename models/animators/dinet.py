@@ -1,5 +1,6 @@
 """DINet as an animator: a portrait or an idle clip whose mouth is redrawn for the voice (Zhang et al., AAAI 2023)."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -118,9 +119,13 @@ class DINetAnimator:
 
 
 def trained_mouth(path: Path) -> int:
-    """The mouth size a checkpoint of ours states; the published one's where it states none."""
+    """The mouth size a checkpoint was trained for. Ours state it; the published ones have it in their name, if at all
+    ("frame_64mouth.pth"), as nothing in the weights tells."""
     stated = checkpoint.read(path).get("mouth")
-    return stated if stated in crop.MOUTHS else PUBLISHED_MOUTH
+    if stated in crop.MOUTHS:
+        return stated
+    named = re.search(r"(64|128|256)mouth", Path(path).name)
+    return int(named[1]) if named else PUBLISHED_MOUTH
 
 
 def create(options: FaceOptions) -> DINetAnimator:

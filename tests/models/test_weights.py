@@ -3,6 +3,7 @@ import os
 import pickle
 import zipfile
 
+import numpy as np
 import pytest
 import torch
 from limner.engine.errors import TooLarge, WeightsError
@@ -104,6 +105,14 @@ def test_counters_may_be_missing(tmp_path):
     path = tmp_path / "w.pth"
     torch.save({k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}, path)
     assert same(load_weights(build_network("v2"), path, "syncnet_v2"), network)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_numpy_numbers_beside_the_tensors(tmp_path, network, legacy):
+    path = tmp_path / "w.pth"
+    torch.save({"state_dict": network.state_dict(), "loss": np.float64(0.5), "epoch": np.int64(3)}, path,
+               _use_new_zipfile_serialization=not legacy)
+    assert same(load_weights(build_network("dinet"), path, "dinet.sync"), network)
 
 
 class _Evil:

@@ -125,5 +125,8 @@ def test_create(network, tmp_path):
     torch.save({"epoch": 1, "mouth": 128, "state_dict": {"net_g": {f"module.{k}": v for k, v in network.state_dict().items()}}}, path)
     animator = create(FaceOptions(weights=path, size=256, device="cpu"))
     assert animator.size == (256, 256) and animator._mouth == 128
+    for name, mouth in (("frame_64mouth.pth", 64), ("clip_training_DINet_256mouth.pth", 256), ("net.pth", 256)):
+        torch.save({"a": 1}, tmp_path / name)
+        assert dinet.trained_mouth(tmp_path / name) == mouth
     with pytest.raises(WeightsError, match=r"DINet.*morphable"):
         create(FaceOptions())
