@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from .loader import import_late
+from . import commands_networks
+from .loader import work
 from .options import options_of
 
 
@@ -13,11 +14,7 @@ def add_all(subparsers: argparse._SubParsersAction, face: argparse.ArgumentParse
         add(subparsers, face)
     for add in (add_rig, add_list, add_doctor, add_bench):
         add(subparsers)
-
-
-def work(name: str):
-    """The module of this folder that does the work of a command."""
-    return import_late(f"limner.clients.{name}")
+    commands_networks.add_all(subparsers)
 
 
 def add_serve(subparsers, face) -> None:
@@ -74,7 +71,7 @@ def rig(a: argparse.Namespace) -> int:
 def add_list(subparsers) -> None:
     p = subparsers.add_parser("list", help="what can be named on the command line")
     p.add_argument("--json", action="store_true")
-    p.set_defaults(handler=lambda a: work("listing").run(a.json))
+    p.set_defaults(handler=lambda a: work("listing").show(a.json))
 
 
 def add_doctor(subparsers) -> None:
@@ -88,11 +85,12 @@ def add_bench(subparsers) -> None:
     p.add_argument("what", choices=("engine", "face", "models", "streams"))
     p.add_argument("--json", type=Path, metavar="FILE")
     p.add_argument("--quick", action="store_true", help="fewer repetitions")
+    p.add_argument("--only", metavar="NAME", help="of the models: those whose name contains it")
     p.add_argument("--material", type=Path, metavar="DIR", help="real speech and video to score the face against")
     p.set_defaults(handler=bench)
 
 
 def bench(a: argparse.Namespace) -> int:
-    more = {"material": a.material} if a.what == "face" else {}
+    more = {"face": {"material": a.material}, "models": {"only": a.only}}.get(a.what, {})
     work(f"bench_{a.what}").run(a.json, quick=a.quick, **more)
     return 0

@@ -1,4 +1,4 @@
-"""`limner list`: what can be named on the command line, without importing any of it."""
+"""`limner list`: what can be named on the command line."""
 
 import json
 import sys
@@ -7,23 +7,21 @@ from limner.models.avatar import bundled_avatars
 from rich.console import Console
 from rich.table import Table
 
-from . import loader
+from . import loader, run
 from .options import MOODS, RATES
 
-TITLES = {
-    "animators": "--animator", "interpolators": "--interpolate", "restorers": "--restore",
-    "sources": "--from", "sinks": "--to",
-}
+TITLES = {"animators": "--animator", "interpolators": "--interpolate", "restorers": "--restore"}
 
 
 def inventory() -> dict[str, list]:
     """Every name a user can choose, by option."""
     found: dict[str, list] = {"--avatar": bundled_avatars()}
     found.update({title: loader.names(kind) for kind, title in TITLES.items()})
+    found |= {"--from": [*run.SOURCES, "FILE"], "--to": [*run.SINKS, "FILE.mp4"]}
     return {**found, "--mood": list(MOODS), "--fps": list(RATES)}
 
 
-def run(as_json: bool = False) -> int:
+def show(as_json: bool = False) -> int:
     """Print the inventory as a table, or as JSON for programs."""
     found = inventory()
     if as_json:

@@ -47,6 +47,11 @@ def load(kind: str, name: str) -> ModuleType:
     return import_late(f"{FOLDERS[kind]}.{name}")
 
 
+def work(name: str) -> ModuleType:
+    """The file of `clients` that does the work of a command."""
+    return import_late(f"limner.clients.{name}")
+
+
 def import_late(module: str) -> ModuleType:
     """Import a module of ours, turning a missing optional package into one line with the install command."""
     try:
