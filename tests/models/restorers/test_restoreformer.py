@@ -1,6 +1,6 @@
 import numpy as np
 import torch
-from limner.models.restorers.restoreformer import build_network
+from limner.models.restorers.restoreformer import build_network, create
 
 from tests.golden import cases as golden
 
@@ -13,3 +13,10 @@ def test_equals_the_published_network(path):
         restored = network.restore(*case.tensors())
     np.testing.assert_array_equal(restored.codes.numpy(), case.outputs["code_idx"])
     case.check("y", restored.image)
+
+
+def test_the_authors_own_checkpoint_is_taken(tmp_path):
+    state = {f"vqvae.{key}": torch.zeros(1).expand(value.shape) for key, value in build_network().state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 7}, tmp_path / "RestoreFormer.ckpt")
+    stage = create(weights=tmp_path / "RestoreFormer.ckpt", device="cpu")
+    assert (stage.delay, stage.restores, stage._restorer.mouth) == (0, True, None)
