@@ -13,7 +13,9 @@ from .deform import Posed, Rig
 from .layers import spread_colour
 from .mouth import to_cm, to_rest
 
-LIMBUS = 1.28                # iris radii at which the white of the eye is clean
+LIMBUS = 1.26                # iris radii at which the white of the eye is clean
+RIMS = (0.8, 1.9)            # radii at which an iris's rim is looked for, over the one that the landmarks say
+USUAL, LEAST_STEP = 1.1, 14.0        # what it usually is; grey levels per px, both sides together, of a rim that is seen
 LID_BAND = 0.22              # cm below the upper lid that move with it: its shadow and the roots of the lashes
 SWING = (0.52, 0.38)         # cm the iris travels at a look weight of 1 (about 26 and 19 degrees on a 12 mm eyeball)
 _NAMES = ("eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeLookDown", "eyeBlink")
@@ -55,18 +57,29 @@ class Eye:
         join(self.columns, start, np.float32(min(1.0, 4 * blink)), out)
 
 
-def build_eye(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32], side: int) -> Eye:
-    """Take one eyeball from the portrait `image` u8 RGB and its landmarks [478, 3] px."""
+def build_eyes(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> list[Eye]:
+    """Take both eyeballs, the right one first, from the portrait `image` u8 RGB and its landmarks [478, 3] px."""
+    rims = [landmarks[468 + 5 * side:473 + 5 * side, :2] for side in (0, 1)]
+    radii = [float(np.linalg.norm(rim[1:] - rim[0], axis=1).mean()) for rim in rims]
+    eyes = [(image, rim[0], radius, _outline(rig, side)) for side, (rim, radius) in enumerate(zip(rims, radii, strict=True))]
+    widest = max(_find_iris(*eye)[1] for eye in eyes)            # a person's irises are alike; pupils are mistaken for them
+    irises = [_find_iris(*eye, widest) for eye in eyes]
+    return [_build_eye(rig, image, *iris, side) for side, iris in enumerate(irises)]
+
+
+def _outline(rig: Rig, side: int) -> NDArray[np.float32]:
+    upper, lower = rig.mesh.template.lids[side]
+    return np.concatenate([rig.mesh.rest[upper], rig.mesh.rest[lower][::-1]])
+
+
+def _build_eye(rig: Rig, image: NDArray[np.uint8], centre: NDArray[np.float32], radius: float, side: int) -> Eye:
     mesh = rig.mesh
     loops = mesh.template.lids[side]
-    centre = landmarks[468 + 5 * side, :2]
-    radius = float(np.linalg.norm(landmarks[469 + 5 * side:473 + 5 * side, :2] - centre, axis=1).mean())
-    radius = _limbus(image, centre, radius, mesh.rest[np.concatenate([loops[0], loops[1][::-1]])])
     points = mesh.rest[np.concatenate(loops)]
     low = np.maximum(np.floor(points.min(0) - 2 * radius), 0).astype(int)
     high = np.minimum(np.ceil(points.max(0) + 2 * radius), np.array(image.shape[1::-1])).astype(int)
     patch = image[low[1]:high[1], low[0]:high[0]].astype(np.float32)
-    outline = np.concatenate([mesh.rest[loops[0]], mesh.rest[loops[1]][::-1]]) - low
+    outline = _outline(rig, side) - low
     sclera, iris, shade = _separate(patch, outline, centre - low, radius)
     depth = float(mesh.shape[np.concatenate(loops), 2].mean())
     n = len(loops[0])
@@ -78,21 +91,33 @@ def build_eye(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32]
                columns, roof)
 
 
-def _limbus(image: NDArray[np.uint8], centre: NDArray[np.float32], guess: float,
-            outline: NDArray[np.float32]) -> float:
-    """Radius px at which the iris ends: where brightness rises most on the way out to both sides, near the guess."""
-    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), max(0.06 * guess, 0.5))
+def _find_iris(image: NDArray[np.uint8], centre: NDArray[np.float32], guess: float,
+               outline: NDArray[np.float32], known: float | None = None) -> tuple[NDArray[np.float32], float]:
+    """Centre and radius px of an iris near the landmarks': the two steps to the white, left and right, that go together.
+
+    With a `known` radius only its neighbourhood is searched.
+    """
+    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), max(0.08 * guess, 0.5))
     open_eye = np.zeros(grey.shape, np.uint8)
     cv2.fillPoly(open_eye, [np.rint(outline * 16).astype(np.int32)], 1, shift=4)
-    angle = np.radians(np.concatenate([np.arange(-30, 31, 5), np.arange(150, 211, 5)]))
-    radii = np.linspace(0.75, 1.7, 40) * guess
-    u = (centre[0] + radii[:, None] * np.cos(angle)).astype(np.float32)
-    v = (centre[1] + radii[:, None] * np.sin(angle)).astype(np.float32)
-    seen = cv2.remap(open_eye.astype(np.float32), u, v, cv2.INTER_LINEAR)
-    values = cv2.remap(grey, u, v, cv2.INTER_LINEAR)
-    rise = (np.gradient(values, axis=0) * seen).sum(1) / np.maximum(seen.sum(1), 4)
-    rise -= 0.3 * np.abs(radii / guess - 1) * max(float(rise.max()), 0)
-    return float(radii[rise.argmax()]) if rise.max() > 0.5 else guess
+    reach = np.linspace(*RIMS, 40)
+    rises = []
+    for sign in (-1, 1):
+        angle = np.radians(np.arange(-25, 26, 5)) + (np.pi if sign < 0 else 0)
+        u = (centre[0] + guess * reach[:, None] * np.cos(angle)).astype(np.float32)
+        v = (centre[1] + guess * reach[:, None] * np.sin(angle)).astype(np.float32)
+        seen = cv2.remap(open_eye, u, v, cv2.INTER_NEAREST)
+        slope = np.gradient(cv2.remap(grey, u, v, cv2.INTER_LINEAR), guess * (reach[1] - reach[0]), axis=0) * seen
+        rises.append(slope.sum(1) / len(angle))
+    together = rises[0][:, None] + rises[1][None]
+    together[np.abs(reach[:, None] - reach[None]) > (0.4 if known is None else 0.75)] = -1
+    if known is not None:
+        size = (reach[:, None] + reach[None]) / 2 * guess
+        together[np.abs(size - known) > 0.12 * known] = -1
+    if together.max() < LEAST_STEP:
+        return centre, known or USUAL * guess
+    left, right = (reach[k] * guess for k in np.unravel_index(together.argmax(), together.shape))
+    return centre + np.array([(right - left) / 2, 0], np.float32), float(left + right) / 2
 
 
 def _separate(patch: NDArray[np.float32], outline: NDArray[np.float32], centre: NDArray[np.float32],

@@ -6,7 +6,7 @@ from limner.engine.types import ARKIT, POSE_SIZE
 from numpy.typing import NDArray
 
 from .deform import build_rig, new_posed, pose
-from .eyes import build_eye
+from .eyes import build_eyes
 from .fit import fit_mesh
 from .glasses import wears_glasses
 from .layers import ENLARGED, compose, enlarge, separate
@@ -50,7 +50,7 @@ class FaceRenderer:
         points = _scaled(landmarks, side / own)
         colours = measure_light(small, mesh, points, smile.colour if smile else None)
         self._mouth = build_mouth(self.rig, colours, smile)
-        self._eyes = [build_eye(self.rig, small, points, eye) for eye in (0, 1)]
+        self._eyes = build_eyes(self.rig, small, points)
         self._posed = new_posed(self.rig)
         self._whole = np.zeros((side, side, 2), np.int16)
         self._fraction = np.zeros((side, side), np.uint16)
