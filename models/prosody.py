@@ -23,7 +23,7 @@ THRESHOLD = 0.25
 
 def pitch(windows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Of windows [n, 512]: fundamental frequency in semitones over 55 Hz (NaN where unvoiced), level in dB, and
-    periodicity (height of the autocorrelation's peak, near 1 for a clear voice, under 0.45 for breath).
+    periodicity (height of the autocorrelation's peak, near 1 for a clear voice, under 0.55 for breath).
     """
     level = 10 * np.log10((windows ** 2).mean(1) + 1e-9)
     slow = windows.reshape(len(windows), WINDOW // DECIMATE, DECIMATE).mean(2)

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 VOWEL_ON, VOWEL_STAYS = 0.75, 0.5        # smoothed probability of a vowel, nasal or glide that opens the gate, or keeps it
-VOWEL_SURE = 0.85                        # the same without periodicity: whispered, hoarse or drowned in noise
-PERIODIC, PERIODIC_HOLD = 0.45, 12       # autocorrelation peak of a voice, and for how many hops it counts
+VOWEL_SURE = 0.92                        # the same without periodicity: whispered, hoarse or drowned in noise
+PERIODIC, PERIODIC_HOLD = 0.55, 12       # autocorrelation peak of a voice, and for how many hops it counts
 VOWEL_DUE = 35                           # hops within which the next one must come: keys and breath have none
 SPEAK_OFF = 0.35                         # smoothed probability of any speech under which the gate doubts
 SMOOTH, SMOOTH_VOWEL = 0.4, 0.25         # share of the way each moves per hop: a click is no vowel

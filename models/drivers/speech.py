@@ -34,8 +34,8 @@ SLOW /= SLOW.sum()
 FAST = np.array([0.25, 0.5, 0.25])
 REACH = len(SLOW) - 1                    # hops of the past a smoothed row still hears
 
-HEARD = 0.5                              # how far the table's gap and width give way to the network's lip targets
-OPEN_FULL, WIDE_FULL = 0.14, 0.25        # gap and width change at a lip target of 1, in inter-ocular distances
+HEARD_GAP, HEARD_WIDTH = 0.5, 1.0        # how far the table's gap and width give way to the network's lip targets
+OPEN_FULL, ROUND_FULL, SPREAD_FULL = 0.13, 0.46, 0.30   # IO of gap and width at lip targets of 1, -1 and 1
 NOD, BROW = np.radians(2.6), 0.32        # of full stress: rad downwards, browInnerUp weight
 BROW_OUTER = 0.5                         # share of the inner brow's lift the outer brows follow with
 
@@ -140,15 +140,16 @@ class SpeechDriver:
 
 
 def coarticulated(rows: NDArray[np.float32], lips: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Move the gap and width that `rows` [n, 58] ask for halfway to what the network heard coming: `lips` [n, 2].
+    """Move the gap and width that `rows` [n, 58] ask for towards what the network heard coming: `lips` [n, 2].
 
     The table knows each sound by itself; the network's lip targets know the neighbours (rounding begins before an
     `oo`, an `h` has the mouth of its vowel).
     """
     gap, width = lip_gap(rows), lip_width(rows)
-    further = HEARD * (OPEN_FULL * np.clip(lips[:, 0], 0, 1) - gap)
+    further = HEARD_GAP * (OPEN_FULL * np.clip(lips[:, 0], 0, 1) - gap)
     rows[:, JAW] += further / (GAP_JAW * np.maximum(0.3, 1 - rows[:, CLOSE]))
-    wider = HEARD * (WIDE_FULL * np.clip(lips[:, 1], -1, 0.5) - width)[:, None]
+    target = np.maximum(0, lips[:, 1]) * SPREAD_FULL + np.minimum(0, lips[:, 1]) * ROUND_FULL
+    wider = HEARD_WIDTH * (target - width)[:, None]
     rows[:, STRETCH] += np.maximum(wider, 0) / WIDTH["mouthStretch"]
     rows[:, PUCKER] += np.minimum(wider, 0) / WIDTH["mouthPucker"]
     return np.clip(rows, 0, 1)
