@@ -11,7 +11,6 @@ from limner.models.catalogue import PUBLISHED, Published
 from limner.models.download import fetch
 from limner.models.modelfiles import cache_folder
 from rich.console import Console
-from rich.table import Table
 
 from .loader import import_late
 
@@ -53,15 +52,15 @@ def run(folder: Path | None = None, as_json: bool = False) -> int:
         json.dump([row(entry, here.get(entry.name)) for entry in PUBLISHED], sys.stdout, indent=1)
         print()
         return 0
-    table = Table(box=None, pad_edge=False)
-    for title in ("network", "kind", "licence", "use", "file", "published at"):
-        table.add_column(title, overflow="fold")
-    for entry in PUBLISHED:
-        path = here.get(entry.name)
-        table.add_row(entry.title, entry.kind, entry.licence, entry.use, f"[green]{path}" if path else f"{entry.file} (not here)", entry.page)
-    Console().print(table)
-    Console().print("None of these is part of limner and none is needed: `--animator morphable` works without. "
-                    f"Looked in: {', '.join(map(str, folders(folder)))}.", markup=False, highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
+    for kind in dict.fromkeys(entry.kind for entry in PUBLISHED):
+        console.print(f"[bold]{kind}[/bold]")
+        for entry in (entry for entry in PUBLISHED if entry.kind == kind):
+            path = here.get(entry.name)
+            place = f"[green]here: {path}[/green]" if path else f"not here: {entry.file}, {entry.page}"
+            console.print(f"  {entry.title}   [cyan]{entry.use}[/cyan]\n      {place}\n      licence: {entry.licence}")
+    console.print("None of these is part of limner and none is needed: `--animator morphable` works without. "
+                  f"Looked in: {', '.join(map(str, folders(folder)))}.", markup=False)
     return 0
 
 
