@@ -8,6 +8,7 @@ frame rate does not blur the measure.
 
 import asyncio
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from limner.models.face.colour import to_picture
 from limner.streams.encode import OpusEncoder, VideoEncoder
 from numpy.typing import NDArray
 
+from .bench_engine import provenance
 from .browser import chromium, write_wav
 from .serve import ServeOptions, serve
 from .serve_avatars import Gallery
@@ -214,7 +216,8 @@ async def _run(quick: bool) -> dict:
 
 def run(json_path: Path | None, quick: bool = False) -> dict:
     """Measure, write the figures to `json_path`, and return them. Raises MissingPackage without a browser."""
-    result = {"encode": encode_cost(512, 50 if quick else 250), **asyncio.run(_run(quick))}
+    about = {**provenance(), "command": "limner bench streams" + (" --quick" if quick else ""), "load": os.getloadavg()[0]}
+    result = {"about": about, "encode": encode_cost(512, 50 if quick else 250), **asyncio.run(_run(quick))}
     text = json.dumps(result, indent=1)
     if json_path:
         Path(json_path).write_text(text + "\n", "utf-8")

@@ -7,6 +7,7 @@ const LONGEST_WAIT = 15000;
 // A browser keeps about 40 ms of sound. Starting the picture there too has lips and voice together from the first second,
 // where the browser's own synchroniser takes ten.
 const BUFFER = { audio: 0, video: 50 };
+const LONGEST_BUFFER = 300;  // ms the picture may be kept back to stay with its sound
 const GRACE = 3000;          // ms a connection may be "disconnected" before it counts as lost
 
 /** Events: "state" (connecting, ready, resting, lost, refused), "stream", "message" (from the server), "problem" (ApiError). */
@@ -52,6 +53,14 @@ export class Connection extends EventTarget {
   rest() {
     this.close();
     this.#become("resting");
+  }
+
+  /** The picture plays `ahead` ms before its sound: keep it back by some of that, or less than so far when negative. */
+  align(ahead) {
+    const receiver = this.#peer?.getReceivers().find((r) => r.track.kind === "video");
+    if (!receiver || !("jitterBufferTarget" in receiver) || Math.abs(ahead) < 8) return;
+    const target = (receiver.jitterBufferTarget ?? 0) + ahead / 2;
+    receiver.jitterBufferTarget = Math.max(0, Math.min(LONGEST_BUFFER, target));
   }
 
   close() {

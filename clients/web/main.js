@@ -176,6 +176,7 @@ async function tick() {
   if (recorder.active) showRecording();
   const report = await connection.stats();
   const stream = report ? stats.read(report) : null;
+  if (stream?.skew != null) connection.align(stream.skew);
   if (!$("hud-group").hidden) hud.show(status, stream);
 }
 
