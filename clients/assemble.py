@@ -12,6 +12,7 @@ from limner.engine.errors import UsageError
 from limner.engine.protocols import Animator, AudioSource, AVSink, FeatureExtractor, FrameStage
 from limner.engine.session import Session
 from limner.models.avatar import Avatar, default_avatar, load_avatar
+from limner.models.backdrop import Backdrop, cut_out, parse
 from limner.models.face.colour import to_picture
 
 from . import loader
@@ -41,14 +42,28 @@ def choose_avatar(options: Options) -> Avatar:
 
 def face(options: Options, avatar: Avatar | None = None) -> Face:
     """Build and seat the face. `avatar` may be given where it is already loaded (many sessions, one portrait)."""
+    backdrop = parse(options.background)
     avatar = avatar or choose_avatar(options)
     module = loader.load("animators", options.animator)
     asked = options.face_options()
     kind, name = module.EXTRACTOR.split("/")
     extractor = loader.load(kind, name).create(asked)
     animator = module.create(asked)
-    animator.sit_avatar(avatar)
+    seat(animator, avatar, backdrop, options)
     return Face(avatar, extractor, animator, stages(options))
+
+
+def seat(animator: Animator, avatar: Avatar, backdrop: Backdrop, options: Options) -> None:
+    """The animator's `sit`, before the backdrop asked for. Raises UsageError where that cannot be had."""
+    if backdrop.kind == "keep":
+        animator.sit_avatar(avatar)
+        return
+    if options.face_options().clip:
+        raise UsageError(f"--background {options.background}: an idle clip keeps its own background; give a still picture")
+    if getattr(animator, "layered", False):
+        animator.sit_avatar(cut_out(avatar), backdrop.behind(avatar, options.size))
+    else:
+        animator.sit_avatar(backdrop.replace(avatar))
 
 
 def stages(options: Options) -> list[FrameStage]:

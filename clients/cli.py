@@ -41,6 +41,7 @@ def common() -> argparse.ArgumentParser:
     g.add_argument("--seed", type=int, metavar="N", help="of every random choice (default 0)")
     g.add_argument("--liveliness", type=float, metavar="X", help="idle motion, 0 still to 1 natural (default)")
     g.add_argument("--mood", choices=MOODS)
+    g.add_argument("--background", metavar="B", help="keep (default), a colour (#00b140, green), blur[:PIXELS], transparent, or a picture file")
     g.add_argument("--cap-ms", type=int, metavar="MS", help="most delay ever allowed (default 250)")
     g.add_argument("--config", type=Path, metavar="FILE.toml", help="the same options from a file; the command line wins")
     g.add_argument("--report", type=Path, metavar="FILE.json", help="write numbers about the run")

@@ -37,6 +37,7 @@ class Options:
     liveliness: float = 1.0
     mood: str = "neutral"
     cap_ms: int = 250
+    background: str = "keep"           # keep | a colour | blur[:PIXELS] | transparent | a picture file
 
     def __post_init__(self) -> None:
         check(self.fps in RATES, f"--fps {self.fps}: expected one of {', '.join(map(str, RATES))}")
@@ -50,7 +51,7 @@ class Options:
         """What an animator's `create` is given."""
         shared = {f.name for f in dataclasses.fields(FaceOptions)} & {f.name for f in dataclasses.fields(self)}
         clip = self.portrait if self.portrait and is_clip(self.portrait) else None
-        return FaceOptions(clip=clip, **{name: getattr(self, name) for name in shared})
+        return FaceOptions(clip=clip, alpha=self.background == "transparent", **{name: getattr(self, name) for name in shared})
 
 
 def check(good: bool, message: str) -> None:

@@ -32,6 +32,8 @@ class MorphableAnimator:
     Same seed, same rows, same pictures.
     """
 
+    layered = True                               # draws the person before any backdrop, or before none
+
     def __init__(self, size: int = 512, fps: int = 25, seed: int = 0, liveliness: float = 1.0,
                  mood: str = "neutral", alpha: bool = False) -> None:
         if mood not in MOODS:
