@@ -65,3 +65,23 @@ def test_output_names_are_checked(tmp_path):
         clip.check_paths(path, tmp_path / "b.avi")
     with pytest.raises(UsageError, match="the input itself"):
         clip.check_paths(path, path)
+
+
+@pytest.mark.parametrize(("rotation", "corner"), [(0, (0, 0)), (90, (-1, 0)), (-90, (0, -1)), (180, (-1, -1))])
+def test_a_camera_held_on_its_side_is_turned(rotation, corner):
+    class Picture:
+        """What PyAV gives: degrees counter-clockwise to the upright picture."""
+
+        height, width = 4, 6
+
+        def to_ndarray(self, **_):
+            pixels = np.zeros((4, 6, 3), np.uint8)
+            pixels[0, 0] = 255
+            return pixels
+
+    class Stream:
+        sample_aspect_ratio = None
+
+    Picture.rotation = rotation
+    pixels = clip._upright(Picture(), Stream())
+    assert pixels.shape == ((4, 6, 3) if rotation % 180 == 0 else (6, 4, 3)) and pixels[corner].all()
