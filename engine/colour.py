@@ -45,9 +45,13 @@ def even(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def between(first: Picture, second: Picture, pts: int) -> Picture:
-    """The picture half way between two, at `pts`: the rounded-down mean of their planes."""
-    a, b = first.planes, second.planes
-    planes = (a >> 1) + (b >> 1) + (a & b & 1)       # stays in u8
+    """The picture half way between two, at `pts`: the rounded-down mean of their planes and opacities."""
+    alpha = None if first.alpha is None or second.alpha is None else _mean(first.alpha, second.alpha)
     return Picture(
-        planes, second.size, pts, second.captured_ns, second.duration // 2, "between", second.generation, second.alpha
-    )
+        _mean(first.planes, second.planes), second.size, pts, second.captured_ns, second.duration // 2, "between",
+        second.generation, alpha,
+    )  # fmt: skip
+
+
+def _mean(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return (a >> 1) + (b >> 1) + (a & b & 1)         # stays in u8

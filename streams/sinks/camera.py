@@ -11,6 +11,7 @@ from typing import Any, Self
 import pyvirtualcam
 from limner.engine.errors import DeviceError
 from limner.engine.types import AudioChunk, Picture
+from limner.streams.alpha import opaque
 
 HINTS = {
     "Linux": "load one with: modprobe v4l2loopback exclusive_caps=1 (apt install v4l2loopback-dkms)",
@@ -57,10 +58,13 @@ class Camera:
     async def show(self, picture: Picture) -> None:
         """Hand one picture to the driver. Raises DeviceError when the camera went away."""
         try:
-            await self._run(self._camera.send, picture.planes.reshape(-1))
+            await self._run(self._send, picture)
         except (RuntimeError, OSError) as error:
             raise DeviceError(f"camera {self.device}: takes no more pictures ({error}); was its driver unloaded?") from error
         self.sent += 1
+
+    def _send(self, picture: Picture) -> None:
+        self._camera.send(opaque(picture).planes.reshape(-1))
 
     async def play(self, chunk: AudioChunk) -> None:
         """A camera is silent."""

@@ -6,6 +6,7 @@ from typing import Self
 
 import av
 from limner.engine.types import AudioChunk, Picture
+from limner.streams.alpha import opaque, stacked
 from limner.streams.encode import OpusEncoder, VideoCodec, VideoEncoder, fitting_bitrate
 from limner.streams.rtc import MediaEpoch, PacketTrack
 
@@ -14,10 +15,14 @@ AUDIO_QUEUE = 25              # packets (0.5 s)
 
 
 class Viewer:
-    """One peer's pair of tracks and what that peer has asked for. Made by `WebRTCSink.viewer`."""
+    """One peer's pair of tracks and what that peer has asked for. Made by `WebRTCSink.viewer`.
 
-    def __init__(self, sink: "WebRTCSink") -> None:
+    With `alpha` pictures are twice as high, their opacity as grey below (see `alpha.stacked`).
+    """
+
+    def __init__(self, sink: "WebRTCSink", alpha: bool = False) -> None:
         self.codec: VideoCodec = "h264"
+        self.alpha = alpha
         self.bitrate: int | None = None           # bit/s, the peer's newest estimate (REMB), or None
         self.epoch = sink.epoch
         self._sink = sink
@@ -27,7 +32,7 @@ class Viewer:
 
     def want_key(self) -> None:
         """The peer cannot decode: make the next picture a key frame."""
-        self._sink.force_key(self.codec)
+        self._sink.force_key(self.codec, self.alpha)
 
     def estimate(self, bitrate: int) -> None:
         """The peer says it can take `bitrate` bit/s."""
@@ -48,7 +53,8 @@ class Viewer:
 class WebRTCSink:
     """AVSink for every peer that watches one session.
 
-    `show` has the picture encoded on the sink's own thread, once per codec in use, and not at all while nobody watches.
+    `show` has the picture encoded on the sink's own thread, once per codec in use (and once more for those who take its
+    opacity; the others see it over black), and not at all while nobody watches.
     It returns at once, so that sound is never kept waiting, unless the picture before is still being encoded. The
     bitrate follows the weakest viewer's estimate, at most `ceiling` bit/s. `packets_dropped` counts what slow peers lost.
     """
@@ -59,7 +65,7 @@ class WebRTCSink:
         self.epoch = MediaEpoch()
         self.shown = self.bytes_sent = 0
         self._viewers: list[Viewer] = []
-        self._encoders: dict[VideoCodec, VideoEncoder] = {}
+        self._encoders: dict[tuple[VideoCodec, bool], VideoEncoder] = {}
         self._opus = OpusEncoder()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="limner-encode")
         self._encoding: asyncio.Task[None] | None = None
@@ -81,9 +87,9 @@ class WebRTCSink:
     def packets_dropped(self) -> int:
         return sum(v.video.dropped + v.audio.dropped for v in self._viewers)
 
-    def viewer(self) -> Viewer:
+    def viewer(self, *, alpha: bool = False) -> Viewer:
         """Tracks for one more peer; give it to `Peer`, which sets its codec, and `remove` it in the end."""
-        viewer = Viewer(self)
+        viewer = Viewer(self, alpha)
         self._viewers.append(viewer)
         return viewer
 
@@ -93,9 +99,9 @@ class WebRTCSink:
         viewer.video.stop()
         viewer.audio.stop()
 
-    def force_key(self, codec: VideoCodec) -> None:
-        if codec in self._encoders:
-            self._encoders[codec].force_key()
+    def force_key(self, codec: VideoCodec, alpha: bool = False) -> None:
+        if (codec, alpha) in self._encoders:
+            self._encoders[codec, alpha].force_key()
 
     async def show(self, picture: Picture) -> None:
         self.epoch.start(picture.pts)
@@ -104,12 +110,10 @@ class WebRTCSink:
         self._encoding = asyncio.create_task(self._send(picture))
 
     async def _send(self, picture: Picture) -> None:
-        for codec in ("h264", "vp8"):
-            viewers = [v for v in self._viewers if v.codec == codec and v.video.flowing]
-            if not viewers:
-                continue
-            encoder = self._encoder(codec, viewers, picture.size)
-            packets = await asyncio.get_running_loop().run_in_executor(self._thread, encoder.encode, picture)
+        watching = [v for v in self._viewers if v.video.flowing]
+        for kind in sorted({(v.codec, v.alpha) for v in watching}):
+            viewers = [v for v in watching if (v.codec, v.alpha) == kind]
+            packets = await asyncio.get_running_loop().run_in_executor(self._thread, self._encode, kind, viewers, picture)
             for packet in packets:
                 for viewer in viewers:
                     viewer.put_video(packet)
@@ -124,10 +128,14 @@ class WebRTCSink:
                 viewer.audio.put(packet)
             self.bytes_sent += packet.size * len(listening)
 
-    def _encoder(self, codec: VideoCodec, viewers: list[Viewer], size: tuple[int, int]) -> VideoEncoder:
-        encoder = self._encoders.get(codec)
+    def _encode(self, kind: tuple[VideoCodec, bool], viewers: list[Viewer], picture: Picture) -> list[av.Packet]:
+        shown = stacked(picture) if kind[1] else opaque(picture)
+        return self._encoder(kind, viewers, shown.size).encode(shown)
+
+    def _encoder(self, kind: tuple[VideoCodec, bool], viewers: list[Viewer], size: tuple[int, int]) -> VideoEncoder:
+        encoder = self._encoders.get(kind)
         if encoder is None or encoder.size != size:
-            encoder = self._encoders[codec] = VideoEncoder(codec, size, self.fps, self.ceiling)
+            encoder = self._encoders[kind] = VideoEncoder(kind[0], size, self.fps, self.ceiling)
         estimates = [v.bitrate for v in viewers if v.bitrate]
         wanted = min([self.ceiling, *estimates])
         if abs(wanted - encoder.bitrate) > encoder.bitrate // 10 or wanted == self.ceiling:

@@ -55,3 +55,10 @@ def test_between_is_the_exact_mean_rounded_down():
     middle = between(first, second, 3600)
     assert np.array_equal(middle.planes, (a + b) // 2)
     assert (middle.pts, middle.drawn, middle.generation, middle.captured_ns) == (3600, "between", 5, 2)
+    assert middle.alpha is None
+
+
+def test_the_opacity_between_is_the_mean_too():
+    planes = np.zeros((6, 4), np.uint8)
+    first, second = (Picture(planes, (4, 4), pts, 0, 3600, alpha=np.full((4, 4), a, np.uint8)) for pts, a in ((0, 10), (7200, 21)))
+    assert (between(first, second, 3600).alpha == 15).all()

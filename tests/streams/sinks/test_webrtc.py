@@ -1,3 +1,6 @@
+import dataclasses
+
+import av
 import numpy as np
 from limner.engine.clock import TICKS, ticks_from_samples
 from limner.engine.testing import check_sink
@@ -35,6 +38,13 @@ async def shown(sink: WebRTCSink, numbers) -> None:
 
 def queued(track) -> list:
     return list(track._packets)
+
+
+def decoded(viewer: Viewer) -> np.ndarray:
+    """Luma of the first picture, as a browser would see it."""
+    decoder = av.CodecContext.create("h264", "r")
+    frames = [f for packet in [*queued(viewer.video), None] for f in decoder.decode(packet)]
+    return frames[0].to_ndarray(format="gray")
 
 
 async def test_it_keeps_the_contract_of_a_sink():
@@ -93,13 +103,13 @@ async def test_the_weakest_viewer_sets_the_bitrate():
         weak, strong = watching(sink), watching(sink)
         strong.estimate(5_000_000)
         await shown(sink, [0])
-        assert sink._encoders["h264"].bitrate == 2_000_000
+        assert sink._encoders["h264", False].bitrate == 2_000_000
         weak.estimate(500_000)
         await shown(sink, [1])
-        assert sink._encoders["h264"].bitrate == 500_000
+        assert sink._encoders["h264", False].bitrate == 500_000
         sink.remove(weak)
         await shown(sink, [2])
-        assert sink._encoders["h264"].bitrate == 2_000_000
+        assert sink._encoders["h264", False].bitrate == 2_000_000
 
 
 async def test_both_tracks_share_one_epoch():
@@ -118,3 +128,30 @@ async def test_a_viewer_that_left_gets_nothing_more():
         sink.remove(gone)
         await shown(sink, [0])
         assert not queued(gone.video) and gone.video.readyState == "ended"
+
+
+async def test_who_takes_the_opacity_gets_it_below_the_picture_and_the_others_see_black():
+    alpha = np.zeros(SIZE, np.uint8)
+    alpha[:, :32] = 255
+    bright = dataclasses.replace(picture(0), planes=np.repeat(np.uint8([200, 128]), (64 * 64, 32 * 64)).reshape(96, 64), alpha=alpha)
+    async with WebRTCSink(SIZE, 25) as sink:
+        plain, cut = watching(sink), sink.viewer(alpha=True)
+        cut.video.flowing = True
+        await sink.show(bright)
+        await sink._encoding
+        flat, tall = (decoded(viewer) for viewer in (plain, cut))
+    assert flat.shape == (64, 64) and tall.shape == (128, 64)
+    # Inside each half, away from the edge that compression blurs; levels of 8 bits.
+    assert np.abs(flat[:, 4:28].astype(int) - tall[:64, 4:28]).max() < 8 and flat[:, 36:60].max() < 24
+    assert tall[:64, 36:60].min() > 150                                   # straight colours reach beyond the edge
+    assert tall[64:, 4:28].min() > 230 and tall[64:, 36:60].max() < 24
+
+
+async def test_a_viewer_who_takes_the_opacity_of_an_opaque_picture_sees_all_of_it():
+    async with WebRTCSink(SIZE, 25) as sink:
+        viewer = sink.viewer(alpha=True)
+        viewer.video.flowing = True
+        await sink.show(picture(0))
+        await sink._encoding
+        tall = decoded(viewer)
+    assert tall.shape == (128, 64) and tall[64:].min() > 230
