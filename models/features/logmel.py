@@ -8,12 +8,11 @@ Toolbox, 1998): linear below 1 kHz, logarithmic above, area-normalised triangles
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from limner.engine.clock import TICKS
 from limner.engine.errors import UsageError
 from limner.engine.types import AudioChunk, FeatureRows
 from limner.models.windowing import PreEmphasis, Windower
+from numpy.typing import NDArray
 
 LINEAR_STEP, KNEE, LOG_STEP = 200 / 3, 1000.0, np.log(6.4) / 27     # Hz per mel below the knee, Hz, log-Hz per mel above
 

@@ -6,12 +6,11 @@ Samples are taken in [-1, 1] and scaled to 16-bit units inside, as the networks 
 """
 
 import numpy as np
-from numpy.typing import NDArray
-
 from limner.engine.clock import TICKS
 from limner.engine.errors import UsageError
 from limner.engine.types import AudioChunk, FeatureRows
 from limner.models.windowing import PreEmphasis, Windower
+from numpy.typing import NDArray
 
 RATE, WINDOW, HOP, N_FFT, FILTERS, LIFTER, EMPHASIS = 16_000, 400, 160, 512, 26, 22, 0.97
 INT16 = 32768.0

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from limner.engine.errors import UsageError
 from limner.engine.types import AudioChunk
 from limner.models.features.mfcc import Mfcc, mfcc
