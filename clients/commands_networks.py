@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from .loader import work
+from .options import check
 
 
 def add_all(subparsers: argparse._SubParsersAction) -> None:
@@ -14,9 +15,25 @@ def add_all(subparsers: argparse._SubParsersAction) -> None:
 
 def add_models(subparsers) -> None:
     p = subparsers.add_parser("models", help="published networks: what each needs, its licence, whether it is here")
-    p.add_argument("--folder", type=Path, metavar="DIR", help="where to look for checkpoints")
+    p.add_argument("--folder", type=Path, metavar="DIR", help="where else to look for checkpoints")
     p.add_argument("--json", action="store_true")
-    p.set_defaults(handler=lambda a: work("models_list").run(a.folder, a.json))
+    p.add_argument("--get", metavar="URL", help="fetch one checkpoint you chose, resumable and checked by --sha256")
+    p.add_argument("--sha256", metavar="HEX")
+    p.add_argument("-o", "--out", type=Path, metavar="FILE", help="where --get puts it")
+    p.add_argument("--hear", type=Path, metavar="SOUND", help="what Deep Speech loses live on this sound, with --graph and --bridge")
+    p.add_argument("--graph", type=Path, metavar="FILE.pb")
+    p.add_argument("--bridge", type=Path, metavar="FILE.pth")
+    p.set_defaults(handler=models)
+
+
+def models(a: argparse.Namespace) -> int:
+    if a.get:
+        check(bool(a.sha256), "--get needs --sha256 HEX, so that what arrives is what you chose")
+        return work("models_list").get(a.get, a.sha256, a.out)
+    if a.hear:
+        check(a.graph is not None, "--hear needs --graph FILE.pb, the frozen Deep Speech graph")
+        return work("hearing").run(a.hear, a.graph, a.bridge)
+    return work("models_list").run(a.folder, a.json)
 
 
 def add_score(subparsers) -> None:

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from limner.engine.clock import TICKS, MonotonicClock, seconds
 from limner.engine.errors import UsageError
 from limner.engine.offline import film
@@ -60,6 +61,8 @@ def run(options: Options, audio: Path, out: Path, *, report: Path | None = None,
     info, clock = probe(audio), MonotonicClock()
     with terminable():
         face = assemble.face(options)
+        if hear_file := getattr(face.extractor, "hear_file", None):      # features that depend on the whole sound
+            hear_file(np.concatenate([chunk.samples for chunk in read_chunks(audio)]))
         say_notes(options, face, quiet)
         numbers = Numbers(fps=options.fps, height=face.animator.size[0], width=face.animator.size[1],
                           sound_rate=info.rate if info.rate in SOUND_RATES else 48_000, prepare_s=seconds(clock.now()))
