@@ -68,8 +68,8 @@ def coverage(y, top, bottom, slope_top, slope_bottom, soft):
 def join(columns, start, strength, out):
     """Smooth the edge where a shut opening's two sides meet: they are drawn to whole pixels, the curve runs between.
 
-    `columns` holds heights and slopes of both curves [4, c] from picture column `start`; `strength` in [0, 1] is 0 for a
-    face at rest, which is the portrait's own; `out` u8 [H, W, 3].
+    `columns` holds heights and slopes of both curves [4, c] from picture column `start`; `strength` in [0, 1] is 0 for
+    a face at rest, which is the portrait's own; `out` u8 [H, W, 3].
     """
     height, width = out.shape[0], out.shape[1]
     for i in range(columns.shape[1] // SAMPLES):

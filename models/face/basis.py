@@ -2,8 +2,8 @@
 
 Each shape is an analytic function of canonical coordinates: no scan, no data. Amplitudes follow the descriptions of
 Apple's ARFaceAnchor.BlendShapeLocation and the action units of Ekman & Friesen's FACS. Three families are not linear
-and live elsewhere: the jaw's rotation and the meeting of the lips (`lips`), the lids (`lids`), gaze and tongue (drawn, not
-bent). A `*Left` shape is the person's left; right shapes are the mirror images.
+and live elsewhere: the jaw's rotation and the meeting of the lips (`lips`), the lids (`lids`), gaze and tongue (drawn,
+not bent). A `*Left` shape is the person's left; right shapes are the mirror images.
 """
 
 from collections.abc import Callable

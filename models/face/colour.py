@@ -30,7 +30,8 @@ def _convert(rgb: NDArray[np.uint8], luma: NDArray[np.uint8], chroma: NDArray[np
             r = g = b = np.int32(0)
             for j in range(2):
                 for i in range(2):
-                    p, q, s = np.int32(rgb[y + j, x + i, 0]), np.int32(rgb[y + j, x + i, 1]), np.int32(rgb[y + j, x + i, 2])
+                    pixel = rgb[y + j, x + i]
+                    p, q, s = np.int32(pixel[0]), np.int32(pixel[1]), np.int32(pixel[2])
                     # BT.601 limited range in 1/65536.
                     luma[y + j, x + i] = (16829 * p + 33039 * q + 6416 * s + 1081344) >> 16
                     r, g, b = r + p, g + q, b + s

@@ -1,4 +1,4 @@
-"""Expression to vertex positions: linear shapes, jaw rotation, lids, the meeting of the lips, then the head's motion."""
+"""Expression to vertex positions: linear shapes, jaw rotation, lids, lips that meet, then the head's motion."""
 
 from dataclasses import dataclass, replace
 
@@ -44,7 +44,7 @@ class Posed:
 
     cm: NDArray[np.float32]                  # [V, 3] the bent face, canonical axes, before the head moves
     px: NDArray[np.float32]                  # [V, 2]
-    head: NDArray[np.float32]                # [3, 4] canonical cm -> picture axes px (x right, y up, z near) of the skull
+    head: NDArray[np.float32]                # [3, 4] skull cm -> picture axes px (x right, y up, z near)
     jaw: float                               # rad
 
 
@@ -57,8 +57,8 @@ def build_rig(mesh: Mesh, glasses: bool = False) -> Rig:
     shapes = face[:, mesh.anchor] * mesh.follow[None, :, None]
     jaw = (field.jaw.astype(np.float32)[mesh.anchor] * mesh.follow).astype(np.float32)
     lips = lip_rig(mesh, field)
-    rig = Rig(mesh, np.ascontiguousarray(shapes), jaw, 0.25, 1.0, lips, (lid_rig(mesh, 0, glasses), lid_rig(mesh, 1, glasses)))
-    return _calibrated(rig)
+    lids = (lid_rig(mesh, 0, glasses), lid_rig(mesh, 1, glasses))
+    return _calibrated(Rig(mesh, np.ascontiguousarray(shapes), jaw, 0.25, 1.0, lips, lids))
 
 
 def new_posed(rig: Rig) -> Posed:
@@ -155,7 +155,8 @@ def _project(cm, shape, rest, head, motion, rotation, scale, lift, out):
         x, y, z = cm[v, 0], cm[v, 1], cm[v, 2]
         w = head[v]
         dx = w * (motion[0, 0] * x + motion[0, 1] * y + motion[0, 2] * z + motion[0, 3] - x) + x - shape[v, 0]
-        dy = w * (motion[1, 0] * x + motion[1, 1] * y + motion[1, 2] * z + motion[1, 3] - y) + y - shape[v, 1] + (1 - w) * lift
+        dy = w * (motion[1, 0] * x + motion[1, 1] * y + motion[1, 2] * z + motion[1, 3] - y) + y - shape[v, 1]
+        dy += (1 - w) * lift
         dz = w * (motion[2, 0] * x + motion[2, 1] * y + motion[2, 2] * z + motion[2, 3] - z) + z - shape[v, 2]
         out[v, 0] = rest[v, 0] + scale * (rotation[0, 0] * dx + rotation[0, 1] * dy + rotation[0, 2] * dz)
         out[v, 1] = rest[v, 1] - scale * (rotation[1, 0] * dx + rotation[1, 1] * dy + rotation[1, 2] * dz)

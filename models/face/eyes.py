@@ -15,7 +15,7 @@ from .mouth import to_cm, to_rest
 
 LIMBUS = 1.26                # iris radii at which the white of the eye is clean
 RIMS = (0.8, 1.9)            # radii at which an iris's rim is looked for, over the one that the landmarks say
-USUAL, LEAST_STEP = 1.1, 14.0        # what it usually is; grey levels per px, both sides together, of a rim that is seen
+USUAL, LEAST_STEP = 1.1, 14.0        # what it usually is; grey levels per px, both sides together, of a clear rim
 LID_BAND = 0.22              # cm below the upper lid that move with it: its shadow and the roots of the lashes
 SWING = (0.52, 0.38)         # cm the iris travels at a look weight of 1 (about 26 and 19 degrees on a 12 mm eyeball)
 _NAMES = ("eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeLookDown", "eyeBlink")
@@ -52,8 +52,9 @@ class Eye:
         upward = float(up - down) * SWING[1] * scale
         back = _compose(self.to_rest, to_cm(posed.head, self.depth))
         back[:, 2] -= self.corner
-        _paint_eye(self.columns, start, back, self.sclera, self.iris, self.shade, np.float32(across), np.float32(-upward),
-                   np.float32(min(1.0, blink + 0.5 * down)), np.float32(scale), self.roof, out)
+        _paint_eye(self.columns, start, back, self.sclera, self.iris, self.shade,
+                   np.float32(across), np.float32(-upward), np.float32(min(1.0, blink + 0.5 * down)), np.float32(scale),
+                   self.roof, out)
         join(self.columns, start, np.float32(min(1.0, 4 * blink)), out)
 
 
@@ -61,8 +62,8 @@ def build_eyes(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32
     """Take both eyeballs, the right one first, from the portrait `image` u8 RGB and its landmarks [478, 3] px."""
     rims = [landmarks[468 + 5 * side:473 + 5 * side, :2] for side in (0, 1)]
     radii = [float(np.linalg.norm(rim[1:] - rim[0], axis=1).mean()) for rim in rims]
-    eyes = [(image, rim[0], radius, _outline(rig, side)) for side, (rim, radius) in enumerate(zip(rims, radii, strict=True))]
-    widest = max(_find_iris(*eye)[1] for eye in eyes)            # a person's irises are alike; pupils are mistaken for them
+    eyes = [(image, rims[side][0], radii[side], _outline(rig, side)) for side in (0, 1)]
+    widest = max(_find_iris(*eye)[1] for eye in eyes)            # both are alike; a pupil may be mistaken for one
     irises = [_find_iris(*eye, widest) for eye in eyes]
     return [_build_eye(rig, image, *iris, side) for side, iris in enumerate(irises)]
 
@@ -93,7 +94,7 @@ def _build_eye(rig: Rig, image: NDArray[np.uint8], centre: NDArray[np.float32], 
 
 def _find_iris(image: NDArray[np.uint8], centre: NDArray[np.float32], guess: float,
                outline: NDArray[np.float32], known: float | None = None) -> tuple[NDArray[np.float32], float]:
-    """Centre and radius px of an iris near the landmarks': the two steps to the white, left and right, that go together.
+    """Centre and radius px of an iris near the landmarks': the two steps to the white that go together.
 
     With a `known` radius only its neighbourhood is searched.
     """
@@ -137,7 +138,7 @@ def _separate(patch: NDArray[np.float32], outline: NDArray[np.float32], centre: 
     opacity = np.clip((LIMBUS - away) / 0.25, 0, 1)[..., None]
     beside = inner & (away > LIMBUS)
     light = patch.mean(2)
-    clean = beside & (light > 0.85 * np.percentile(light[beside], 75)) if beside.any() else beside    # no skin, no vessel
+    clean = beside & (light > 0.85 * np.percentile(light[beside], 75)) if beside.any() else beside    # no skin
     white = spread_colour(patch, clean) if clean.any() else np.broadcast_to(np.float32(200), patch.shape)
     white = np.where(beside[..., None], patch, white)
     own = patch - (1 - opacity) * white
@@ -145,7 +146,8 @@ def _separate(patch: NDArray[np.float32], outline: NDArray[np.float32], centre: 
     solved = np.clip(own / np.maximum(opacity, 0.3), 0, 255)
     iris = np.where((inner & (away < LIMBUS))[..., None], own, _complete(solved, seen, centre, away) * opacity)
     ratio = np.clip((patch + 2) / (white * (1 - opacity) + iris + 2), 0.15, 1.05)
-    ratio = cv2.GaussianBlur(np.where(visible[..., None], ratio, spread_colour(ratio, visible & (depth < 2))), (0, 0), 0.6)
+    ratio = np.where(visible[..., None], ratio, spread_colour(ratio, visible & (depth < 2)))
+    ratio = cv2.GaussianBlur(ratio, (0, 0), 0.6)
     shade = np.where(inner[..., None], np.float32(1), ratio)
     left = np.where(visible[..., None], (patch + 2) / shade - 2 - white * (1 - opacity) - iris, 0)
     white = white + np.where(opacity < 0.5, left / np.maximum(1 - opacity, 0.5), 0)

@@ -131,6 +131,9 @@ def _head_weight(shape: NDArray[np.float32], chin: float, outermost: int) -> NDA
     """1 on the head, falling along the neck to a little on the shoulders; the last ring is fixed, so that no motion
     leaves a part of the picture uncovered.
     """
-    weight = (1 - 0.92 * smoothstep(chin + 0.5, chin - 7.5, shape[:, 1])).astype(np.float32)
+    x, y = np.abs(shape[:, 0]), shape[:, 1]
+    neck = smoothstep(chin + 0.5, chin - 7.5, y)
+    shoulder = smoothstep(10, 14, x) * smoothstep(chin + 9, chin + 3, y)     # broad beside a neck
+    weight = (1 - 0.92 * np.maximum(neck, shoulder)).astype(np.float32)
     weight[-outermost:] = 0
     return weight

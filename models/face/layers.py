@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .raster import GAIN_ONE
 
-ENLARGED = 640               # px; a portrait up to this side is enlarged, so that pores and lashes survive bilinear reading
+ENLARGED = 640               # px; a portrait up to this side is enlarged, so that lashes survive bilinear reading
 
 
 def separate(image: NDArray[np.uint8], mask: NDArray[np.float32], background: NDArray[np.uint8],

@@ -68,8 +68,7 @@ def lid_rig(mesh: Mesh, side: int, glasses: bool = False) -> LidRig:
     for corner in (template.lids[side][0][0], template.lids[side][0][-1]):
         above[corner] = below[corner] = fold[corner] = 0
     near = np.flatnonzero((above > 1e-3) | (below > 1e-3)).astype(np.int32)
-    return LidRig(upper, lower, near, place[near].astype(np.float32), above[near].astype(np.float32), below[near].astype(np.float32),
-                  fold[near].astype(np.float32))
+    return LidRig(upper, lower, near, *(field[near].astype(np.float32) for field in (place, above, below, fold)))
 
 
 def _across(x: NDArray[np.float32], ends: NDArray[np.float32]) -> NDArray[np.float64]:

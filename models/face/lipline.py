@@ -21,10 +21,10 @@ COLUMNS, STEPS = 64, 41
 CORNER = 0.6                 # of the way from the mesh's inner mouth corner to the outer one, where lips really part
 # The mesh's rows across each lip, from the outer contour to the inner one, upper lip first.
 LIP_LOOPS = (
-    (OUTER_UPPER, (76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306), (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292),
-     INNER_UPPER),
-    (OUTER_LOWER, (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306), (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292),
-     INNER_LOWER),
+    (OUTER_UPPER, (76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306),
+     (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292), INNER_UPPER),
+    (OUTER_LOWER, (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306),
+     (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292), INNER_LOWER),
 )
 
 
@@ -143,8 +143,8 @@ def _parted(image: NDArray[np.uint8], frame: _Frame, outer: list[NDArray[np.floa
     known = np.flatnonzero((wide > 0.5 * PARTED) & (np.abs(along - 0.5) < 0.36))
     edges = []
     for end in (0, 1):
-        height = np.interp(np.arange(COLUMNS), [0, *known, COLUMNS - 1],
-                           [middle[0], *(middle[known] + steps[np.minimum(runs[known, end], len(steps) - 1)]), middle[-1]])
+        found = middle[known] + steps[np.minimum(runs[known, end], len(steps) - 1)]
+        height = np.interp(np.arange(COLUMNS), [0, *known, COLUMNS - 1], [middle[0], *found, middle[-1]])
         smooth = cv2.GaussianBlur(cv2.medianBlur(height[None].astype(np.float32), 5), (0, 0), 2.0,
                                   borderType=cv2.BORDER_REPLICATE)[0]
         edges.append(frame.leave(curve[:, 0], np.interp(curve[:, 0], along, smooth).astype(np.float32)))
@@ -154,11 +154,13 @@ def _parted(image: NDArray[np.uint8], frame: _Frame, outer: list[NDArray[np.floa
 def _run(marked: NDArray[np.bool_], centre: int, reach: int) -> tuple[int, int]:
     """Start and end of the longest marked run that comes within `reach` of `centre`; (centre, centre) without one."""
     bounds = np.flatnonzero(np.diff(np.concatenate([[0], marked.astype(np.int8), [0]])))
-    runs = [(a, b) for a, b in zip(bounds[::2], bounds[1::2], strict=True) if a <= centre + reach and b >= centre - reach]
+    runs = [(a, b) for a, b in zip(bounds[::2], bounds[1::2], strict=True)
+            if a <= centre + reach and b >= centre - reach]
     return max(runs, key=lambda run: run[1] - run[0], default=(centre, centre))
 
 
-def _dark_line(image: NDArray[np.uint8], frame: _Frame, curve: NDArray[np.float32], reach: float) -> NDArray[np.float32]:
+def _dark_line(image: NDArray[np.uint8], frame: _Frame, curve: NDArray[np.float32],
+               reach: float) -> NDArray[np.float32]:
     """`curve` [n, 2] in mouth axes moved onto the darkest path within `reach` px of it; returns px [n, 2]."""
     grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.8)
     along = np.linspace(0, 1, COLUMNS, dtype=np.float32)

@@ -63,8 +63,8 @@ def lip_rig(mesh: Mesh, field: Regions) -> LipRig:
     upper, lower = template.inner_upper[1:-1], template.inner_lower[1:-1]
     rest = shape[upper, 1] - shape[lower, 1]
     x = template.vertices[:, 0]
-    place = np.interp(x, (template.vertices[upper, 0] + template.vertices[lower, 0]) / 2, np.arange(len(upper)))
-    across = (template.vertices[upper, 0] + template.vertices[lower, 0]) / 2 / template.vertices[template.inner_upper[-1], 0]
+    place = np.interp(x, (x[upper] + x[lower]) / 2, np.arange(len(upper)))
+    across = (x[upper] + x[lower]) / 2 / x[template.inner_upper[-1]]
     up, down = _spread(field)
     up[upper], down[upper], up[lower], down[lower] = 1, 0, 0, 1
     pull = (UPPER_SHARE * up - (1 - UPPER_SHARE) * down).astype(np.float32)[mesh.anchor] * mesh.follow

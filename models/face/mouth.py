@@ -57,10 +57,11 @@ class Mouth:
         drop = y * (np.cos(posed.jaw) - 1) - z * np.sin(posed.jaw)
         across = 0.8 * float(weights[_LEFT] - weights[_RIGHT])
         round_lips = min(1.0, 0.75 * float(weights[_PUCKER]) + 0.45 * float(weights[_FUNNEL]))
+        seam = SEAM * self.opened * max(1 - 5 * float(weights[_JAW]), 0)
         _paint(self.columns, start, to_cm(posed.head, self.depth), self.upper, self.lower, self.colours.tongue,
                self.colours.cavity, np.float32(self.bite), np.float32(drop), np.float32(across),
-               np.float32(weights[_TONGUE]), np.float32(1 - ROUND_SHADE * round_lips), np.float32(self.rig.mesh.fit.scale),
-               np.float32(opacity), np.float32(SEAM * self.opened * max(1 - 5 * float(weights[_JAW]), 0)), out)
+               np.float32(weights[_TONGUE]), np.float32(1 - ROUND_SHADE * round_lips),
+               np.float32(self.rig.mesh.fit.scale), np.float32(opacity), np.float32(seam), out)
 
 
 def build_mouth(rig: Rig, colours: Palette, smile: Smile | None) -> Mouth:
@@ -76,7 +77,8 @@ def build_mouth(rig: Rig, colours: Palette, smile: Smile | None) -> Mouth:
         upper = lay_in(upper, smile, bite, to_rest(mesh, depth))
     n = len(mesh.template.inner_upper)
     widest = int(1.6 * mesh.eye_distance * mesh.fit.scale) * SAMPLES
-    return Mouth(rig, upper, row_of_teeth(colours, upper=False), colours, float(rig.lips.rest.max()) > 1e-3, bite, depth,
+    opened = float(rig.lips.rest.max()) > 1e-3
+    return Mouth(rig, upper, row_of_teeth(colours, upper=False), colours, opened, bite, depth,
                  (np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32)), np.zeros((4, widest), np.float32))
 
 
@@ -127,11 +129,13 @@ def _inside(x, y, gap, above, under, upper, lower, tongue, cavity, bite, drop, a
     """Colour of one point at (x, y) cm of the skull; `above` and `under` are cm to the lips, `gap` their distance."""
     side = np.exp(-((abs(x) / np.float32(2.5)) ** 4))
     lit = bright * (np.float32(0.80) + np.float32(0.20) * _step(np.float32(0.1), np.float32(0.7), gap))
-    shadow = 1 - np.float32(0.42) * np.exp(-above / np.float32(0.14)) - np.float32(0.12) * np.exp(-under / np.float32(0.08))
+    shadow = 1 - np.float32(0.42) * np.exp(-above / np.float32(0.14)) \
+        - np.float32(0.12) * np.exp(-under / np.float32(0.08))
     floor = bite + drop                                          # height of the lower front teeth's meeting edge
     deep = _step(bite + np.float32(0.3), floor - np.float32(0.2), y)
     for k in range(3):                                           # throat above, floor of the mouth below
-        colour[k] = cavity[k] * (np.float32(0.45) + np.float32(0.75) * deep) * (np.float32(0.30) + np.float32(0.70) * side)
+        colour[k] = cavity[k] * (np.float32(0.45) + np.float32(0.75) * deep) \
+            * (np.float32(0.30) + np.float32(0.70) * side)
     _tongue(x - across, y, floor, out_tongue, tongue, lit * side, colour)
     lower_light = lit * side * (np.float32(0.80) - np.float32(0.20) * _step(np.float32(0.3), np.float32(1.5), gap))
     _over(lower, (x - across + HALF) * DENSITY - np.float32(0.5),
@@ -174,7 +178,8 @@ def _tip(x, y, bite, floor, lift, tongue, light, colour):
 
 
 @njit(cache=True, nogil=True)
-def _paint(columns, start, to_cm, upper, lower, tongue, cavity, bite, drop, across, out_tongue, bright, scale, opacity, seam, out):
+def _paint(columns, start, to_cm, upper, lower, tongue, cavity, bite, drop, across, out_tongue, bright, scale, opacity,
+           seam, out):
     height, width = out.shape[0], out.shape[1]
     colour, total = np.empty(3, np.float32), np.empty(3, np.float32)
     edge = 1 + int(seam * scale * np.float32(0.12))

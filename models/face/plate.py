@@ -1,4 +1,4 @@
-"""A smile's own teeth. Where a portrait shows them, they are laid into the painted row, so that the person keeps them."""
+"""A smile's own teeth: where a portrait shows them, they are laid into the painted row, so that they stay."""
 
 from dataclasses import dataclass
 

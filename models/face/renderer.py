@@ -28,8 +28,8 @@ class FaceRenderer:
 
     `image` u8 RGB [P, P, 3], `landmarks` f32 [478, 3] px, `mask` f32 [P, P] of the person in [0, 1], `background` u8
     [P, P, 3] the guessed view behind the person, all at the portrait's own size; pictures have `size` px (by default
-    P). `backdrop` u8 [size, size, 3] is shown in the background's place; with `cutout` nothing is, and pictures hold the
-    person's straight (not premultiplied) colours.
+    P). `backdrop` u8 [size, size, 3] is shown in the background's place; with `cutout` nothing is, and pictures hold
+    the person's straight (not premultiplied) colours.
     """
 
     def __init__(self, image: NDArray[np.uint8], landmarks: NDArray[np.float32], mask: NDArray[np.float32],

@@ -38,7 +38,7 @@ class Face(Protocol):
 
 
 def contact_sheet(face: Face) -> NDArray[np.uint8]:
-    """u8 RGB [H, W, 3]: a seated animator at rest, at the mouths of speech, looking, and turning by the most it should."""
+    """u8 RGB [H, W, 3]: a seated animator at rest, at the mouths of speech, looking, and turned."""
     cells = [_cell(face.draw_expression(expression({})), "portrait")]
     table = viseme_table()
     for caption, name in MOUTHS:

@@ -14,8 +14,10 @@ from .regions import smoothstep
 DENSITY = 56                 # texture px per cm
 HALF = 3.0                   # cm from the middle to the texture's sides
 ABOVE, BELOW = 1.9, 0.35     # cm from the biting edge to the texture's ends, gum side first
+# Widths, crown heights, and how much higher each tooth ends than the front one; from the middle outwards.
 _UPPER = ((0.86, 0.66, 0.76, 0.70, 0.68, 1.0), (1.02, 0.88, 0.98, 0.84, 0.76, 0.70), (0.0, 0.07, 0.0, 0.09, 0.14, 0.18))
-_LOWER = ((0.53, 0.59, 0.68, 0.70, 0.70, 1.0), (0.84, 0.88, 0.98, 0.84, 0.78, 0.72), (0.0, 0.01, -0.02, 0.06, 0.12, 0.16))
+_LOWER = ((0.53, 0.59, 0.68, 0.70, 0.70, 1.0), (0.84, 0.88, 0.98, 0.84, 0.78, 0.72),
+          (0.0, 0.01, -0.02, 0.06, 0.12, 0.16))
 ENAMEL = np.array([0.93, 0.90, 0.84])
 _GUM = np.array([0.66, 0.36, 0.35])
 _FLESH = np.array([0.62, 0.31, 0.30])

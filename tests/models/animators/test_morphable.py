@@ -55,7 +55,8 @@ def test_same_seed_same_film_and_frames_are_not_shared():
     films = []
     for _ in range(2):
         animator = _seated(seed=3)
-        films.append([animator.draw(_window(_row(jawOpen=0.3 * (k % 5 > 2)), k, voiced=k % 5 > 2)).pixels for k in range(20)])
+        talk = [_window(_row(jawOpen=0.3 * (k % 5 > 2)), k, voiced=k % 5 > 2) for k in range(20)]
+        films.append([animator.draw(window).pixels for window in talk])
     assert all(map(np.array_equal, *films))
     assert films[0][3] is not films[0][4]
 

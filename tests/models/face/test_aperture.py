@@ -11,7 +11,8 @@ def test_trace_passes_through_its_points_and_is_smooth():
     columns = (np.arange(120) + 0.5) / SAMPLES - 0.5
     inside = (columns > 10) & (columns < 50)
     assert np.isnan(heights[~inside]).all()
-    assert np.abs(heights[inside] - (20 + 6 * np.sin(columns[inside] / 8))).max() < 0.25       # px; ends have one-sided slopes
+    wanted = 20 + 6 * np.sin(columns[inside] / 8)
+    assert np.abs(heights[inside] - wanted).max() < 0.25         # px; the ends have one-sided slopes
     assert np.abs(np.diff(heights[inside], 2)).max() < 0.05      # no corners at the given points
 
 

@@ -6,7 +6,8 @@ def _draw(px: np.ndarray, texture: np.ndarray, triangles: list, shade: np.ndarra
     whole, fraction = np.full((side, side, 2), -1, np.int16), np.zeros((side, side), np.uint16)
     gain = np.zeros((side, side), np.uint16)
     shade = np.ones(len(px), np.float32) if shade is None else shade
-    draw_map(px.astype(np.float32), texture.astype(np.float32), shade, np.array(triangles, np.int32), whole, fraction, gain)
+    px, texture = px.astype(np.float32), texture.astype(np.float32)
+    draw_map(px, texture, shade, np.array(triangles, np.int32), whole, fraction, gain)
     u = whole[..., 0] + (fraction & 31) / FRACTION
     v = whole[..., 1] + (fraction >> 5) / FRACTION
     return u, v, gain

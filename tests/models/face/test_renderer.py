@@ -16,7 +16,7 @@ def _psnr(a: np.ndarray, b: np.ndarray) -> float:
 def test_no_expression_shows_the_portrait(pack: Avatar, renderer: FaceRenderer, weights: Weights):
     picture, alpha = renderer.draw(weights())
     own = fit_layer(pack.portrait.image, renderer.size[0])
-    # Behind a matte's soft rim the two layers meet the portrait only nearly, and a finer portrait is read, not averaged.
+    # At a matte's soft rim the two layers meet the portrait only nearly, and a finer one is read, not averaged.
     assert _psnr(picture, own) > 33
     assert np.abs(alpha / 255.0 - fit_layer(pack.portrait.mask, renderer.size[0])).mean() < 0.01
 
@@ -90,15 +90,17 @@ def test_mirrored_expressions_move_both_sides_alike(renderer: FaceRenderer, weig
     assert np.allclose(moves[0], moves[1], atol=0.02)            # cm; lips of a crooked mouth meet unevenly
 
 
+def _areas(px: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    a, b, c = (px[triangles[:, k]] for k in range(3))
+    return (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+
+
 def test_a_turned_head_tears_nothing(pack: Avatar, renderer: FaceRenderer, weights: Weights):
     """At 8 degrees either way the map from picture to portrait stays one to one over the face and around it."""
     for yaw in (-0.14, 0.14):
         renderer.draw(weights(), np.float32([0, yaw, 0, 0, 0, 0]))
         triangles = renderer.rig.mesh.triangles
-        a, b, c = (renderer._posed.px[triangles[:, k]] for k in range(3))
-        area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-        rest = [renderer.rig.mesh.rest[triangles[:, k]] for k in range(3)]
-        before = (rest[1] - rest[0])[:, 0] * (rest[2] - rest[0])[:, 1] - (rest[1] - rest[0])[:, 1] * (rest[2] - rest[0])[:, 0]
+        area, before = (_areas(px, triangles) for px in (renderer._posed.px, renderer.rig.mesh.rest))
         folded = (area * before < 0) & (np.abs(area) > 0.5)      # slivers under half a px are not seen
         assert folded.mean() < 0.01
 
