@@ -64,6 +64,7 @@ def run(options: Options, audio: Path, out: Path, *, report: Path | None = None,
         if hear_file := getattr(face.extractor, "hear_file", None):      # features that depend on the whole sound
             hear_file(np.concatenate([chunk.samples for chunk in read_chunks(audio)]))
         say_notes(options, face, quiet)
+        say_flat(options, str(out), quiet)
         numbers = Numbers(fps=options.fps, height=face.animator.size[0], width=face.animator.size[1],
                           sound_rate=info.rate if info.rate in SOUND_RATES else 48_000, prepare_s=seconds(clock.now()))
         started = clock.now()
@@ -82,6 +83,13 @@ def say_notes(options: Options, face: assemble.Face, quiet: bool) -> None:
     if options.portrait and face.avatar and not quiet:
         for note in face.avatar.meta.get("notes", ()):
             print(f"note: {note}", file=sys.stderr)
+
+
+def say_flat(options: Options, where: str, quiet: bool) -> None:
+    """That an outlet without an opacity channel shows a transparent background as black, on stderr."""
+    if options.background == "transparent" and not quiet:
+        print(f"note: {where} cannot carry a transparent background and gets a black one; name a colour to key out, or "
+              "send to zmq:ENDPOINT?format=bgra, or open /stage of `limner serve`", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from limner.engine.types import AudioChunk, Picture
 
 from . import assemble, loader
 from .options import Options
-from .render import say_notes, write_report
+from .render import say_flat, say_notes, write_report
 
 SOURCES = {"mic": "microphone", "zmq": "zeromq"}
 SINKS = {"camera": "camera", "zmq": "zeromq", "whip": "whip", "null": "null"}
@@ -96,6 +96,8 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     ear, makers = source_of(source, clock), [sink_maker(text) for text in sinks]
     face = assemble.face(options)
     say_notes(options, face, quiet)
+    if flat := [text for text in sinks if not text.startswith(("zmq:", "null"))]:
+        say_flat(options, ", ".join(flat), quiet)
     outlets = [Watched(make(size=face.animator.size, fps=options.fps)) for make in makers]
     session = assemble.session(options, sinks=outlets, source=ear, clock=clock, prepared=face)
     if hasattr(ear, "attend"):                           # a bus also carries expressions and commands

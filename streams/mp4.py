@@ -25,6 +25,7 @@ from limner.engine.errors import ContractError, OutputError, UsageError
 from limner.engine.types import AudioChunk, Picture
 from numpy.typing import NDArray
 
+from .alpha import opaque
 from .audio import clean
 
 TICK = Fraction(1, TICKS)
@@ -93,7 +94,10 @@ class Mp4Writer:
         return pts - self._origin
 
     def show(self, picture: Picture) -> bool:
-        """Encode one picture; False when it came out of order and was left out. Raises OutputError, ContractError."""
+        """Encode one picture, over black where it has an opacity; False when it came out of order and was left out.
+
+        Raises OutputError, ContractError.
+        """
         if picture.size != self._size:
             raise ContractError(f"{self.path}: a picture of {picture.size} among pictures of {self._size}")
         at = self._place(picture.pts)
@@ -101,7 +105,7 @@ class Mp4Writer:
             self.late += 1
             return False
         self._last, self._duration = at, picture.duration or self._duration
-        frame = av.VideoFrame.from_ndarray(picture.planes, format="yuv420p")
+        frame = av.VideoFrame.from_ndarray(opaque(picture).planes, format="yuv420p")
         frame.pts, frame.duration, frame.time_base = at, self._duration, TICK
         frame.color_range, frame.colorspace = LIMITED, BT601
         self._encode(self._video, frame)

@@ -14,7 +14,6 @@ from typing import Any, Self
 from limner.engine.clock import SAMPLE_RATE
 from limner.engine.errors import UsageError
 from limner.engine.types import AudioChunk, Picture
-from limner.streams.alpha import opaque
 from limner.streams.mp4 import Mp4Writer
 
 ROOM = 75          # pictures and chunks of sound waiting for the encoder: about a second at 25 fps, 20 MB at 512x512
@@ -55,14 +54,11 @@ class Recorder:
 
     async def show(self, picture: Picture) -> None:
         """Encode one picture, soon. Raises OutputError when the disk is full."""
-        await self._put(self._show, picture)
+        await self._put(self._writer.show, picture)
 
     async def play(self, chunk: AudioChunk) -> None:
         """Encode sound at its own time, soon. Raises OutputError when the disk is full."""
         await self._put(self._writer.play, chunk)
-
-    def _show(self, picture: Picture) -> bool:
-        return self._writer.show(opaque(picture))
 
     async def _put(self, work: Callable[[Any], Any], item: Picture | AudioChunk) -> None:
         self._pending.append(self._run(work, item))

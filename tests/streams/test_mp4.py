@@ -191,3 +191,12 @@ def test_awkward_names_are_only_names(tmp_path):
     out.show(plain(0))
     out.close()
     assert [p.name for p in tmp_path.iterdir()] == ["http:a%03d:b.mp4"]
+
+
+def test_a_picture_with_an_opacity_is_written_over_black(tmp_path):
+    out = writer(tmp_path)
+    for k, level in enumerate((255, 0)):
+        out.show(dataclasses.replace(plain(k * 3600, luma=200), alpha=np.full(SIZE, level, np.uint8)))
+    out.close()
+    solid, clear = read_film(out.path).luma
+    assert solid > 190 and clear < 20
