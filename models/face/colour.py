@@ -21,7 +21,8 @@ def to_picture(frame: Frame) -> Picture:
     return Picture(planes, size, frame.pts, frame.captured_ns, frame.duration, frame.drawn, frame.generation, alpha)
 
 
-@njit(cache=True, nogil=True)
+# Typed, so that it is compiled (or read from the cache) at import and never in the middle of a session.
+@njit("void(u1[:, :, ::1], u1[:, ::1], u1[::1])", cache=True, nogil=True)
 def _convert(rgb: NDArray[np.uint8], luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> None:
     height, width = luma.shape
     quarter = (height // 2) * (width // 2)

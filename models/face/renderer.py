@@ -56,6 +56,7 @@ class FaceRenderer:
         self._fraction = np.zeros((side, side), np.uint16)
         self._gain = np.full((side, side), GAIN_ONE, np.uint16)
         self._person = np.empty((side, side, 4), np.uint8)
+        self.draw(np.zeros(len(ARKIT), np.float32))              # compiles every kernel now, not at the first frame
 
     def _layers(self, image: NDArray[np.uint8], mask: NDArray[np.float32], background: NDArray[np.uint8],
                 backdrop: NDArray[np.uint8] | None) -> None:
