@@ -50,7 +50,17 @@ def face(options: Options, avatar: Avatar | None = None) -> Face:
     extractor = loader.load(kind, name).create(asked)
     animator = module.create(asked)
     seat(animator, avatar, backdrop, options)
-    return Face(avatar, extractor, animator, stages(options))
+    chain = stages(options)
+    if asked.clip is None:
+        tell_where(chain, avatar)
+    return Face(avatar, extractor, animator, chain)
+
+
+def tell_where(chain: list[FrameStage], avatar: Avatar) -> None:
+    """Spare the restorers looking for a face whose place in the picture is known."""
+    for stage in chain:
+        if hasattr(stage, "seat"):
+            stage.seat(avatar.portrait.landmarks, avatar.portrait.image.shape[:2])
 
 
 def seat(animator: Animator, avatar: Avatar, backdrop: Backdrop, options: Options) -> None:
