@@ -32,7 +32,8 @@ def session_factory(options: Options) -> SessionFactory:
     """Sessions as a peer asks for them, everything else as the server was told. Seating happens off the loop."""
 
     async def make(request: SessionRequest) -> Session:
-        asked = dataclasses.replace(options, fps=request.fps, size=request.size)
+        asked = dataclasses.replace(options, fps=request.fps, size=request.size,
+                                    background=request.background or options.background)
         face = await asyncio.to_thread(assemble.face, asked, request.avatar)
         return assemble.session(asked, sinks=list(request.sinks), prepared=face)
 

@@ -45,7 +45,8 @@ def make_app(factory: SessionFactory, gallery: Gallery, options: ServeOptions) -
     """The whole HTTP face. Raises UsageError when `options` would open it to strangers."""
     check_bind(options.host, options.token)
     sessions = Sessions(factory, options.clock, options.max_sessions)
-    talk = Talk(sessions, gallery, options.clock, fps=options.fps, size=options.size, ice_servers=options.ice_servers)
+    talk = Talk(sessions, gallery, options.clock, fps=options.fps, size=options.size, ice_servers=options.ice_servers,
+                private=not is_loopback(options.host))
     guarded = guard(options.token, is_loopback(options.host), options.origins)
     app = web.Application(middlewares=[guarded, one_line_errors])
     app.add_routes(_page_routes(options))
@@ -65,6 +66,9 @@ def _page_routes(options: ServeOptions) -> list[web.AbstractRouteDef]:
     async def page(request: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "index.html")
 
+    async def stage(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(WEB / "stage.html")
+
     async def icon(request: web.Request) -> web.StreamResponse:
         return web.FileResponse(WEB / "icon.svg", headers={"Content-Type": "image/svg+xml"})
 
@@ -72,7 +76,7 @@ def _page_routes(options: ServeOptions) -> list[web.AbstractRouteDef]:
         return web.json_response({"fps": RATES, "sizes": SIZES, "default": {"fps": options.fps, "size": options.size},
                                   "iceServers": [{"urls": url} for url in options.ice_servers]})
 
-    return [web.get("/", page), web.get("/favicon.ico", icon), web.get("/options", choices), web.static("/web", WEB)]
+    return [web.get("/", page), web.get("/stage", stage), web.get("/favicon.ico", icon), web.get("/options", choices), web.static("/web", WEB)]
 
 
 async def serve(factory: SessionFactory, gallery: Gallery, options: ServeOptions, ready=None) -> None:

@@ -110,7 +110,7 @@ def guard(token: str | None, loopback: bool, origins: tuple[str, ...] = ()):
 
 
 def _is_page(request: web.Request) -> bool:
-    return request.method in ("GET", "HEAD") and (request.path in ("/", "/favicon.ico", "/health") or request.path.startswith("/web/"))
+    return request.method in ("GET", "HEAD") and (request.path in ("/", "/stage", "/favicon.ico", "/health") or request.path.startswith("/web/"))
 
 
 def _cors(origin: str) -> dict[str, str]:

@@ -31,6 +31,7 @@ class SessionRequest:
     fps: int
     size: int                                      # px, side of the square picture
     sinks: tuple[AVSink, ...] = ()
+    background: str | None = None                  # as `models.backdrop` names it; None is the server's own
 
 
 SessionFactory = Callable[[SessionRequest], Awaitable[Session]]
@@ -92,17 +93,18 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._live)
 
-    async def open(self, avatar: Avatar | None, fps: int, size: int, *, shared: bool = False) -> Live:
+    async def open(self, avatar: Avatar | None, fps: int, size: int, *, background: str | None = None,
+                   shared: bool = False) -> Live:
         """A new running session; with `shared`, the one that already shows this face to all, if there is one. Raises Busy when the server is full, draining or asked too often."""
         self._rate.check()
-        if shared and (running := self._showing(avatar, fps, size)):
+        if shared and (running := self._showing(avatar, fps, size, background)):
             return running
         if self._draining or len(self._live) + self._opening >= self.limit:
             raise Busy(f"all {self.limit} places are taken; try again when somebody has left")
         self._opening += 1
         try:
             sink = WebRTCSink((size, size), fps)
-            request = SessionRequest(avatar, fps, size, (sink,))
+            request = SessionRequest(avatar, fps, size, (sink,), background)
             live = Live(secrets.token_urlsafe(9), request, await self._factory(request), sink,
                         lambda error: self._fail(live, error), shared)
         finally:
@@ -114,11 +116,11 @@ class Sessions:
         log.info("session opened", extra={"fields": {"session": live.id, "fps": fps, "size": size}})
         return live
 
-    def _showing(self, avatar: Avatar | None, fps: int, size: int) -> Live | None:
+    def _showing(self, avatar: Avatar | None, fps: int, size: int, background: str | None) -> Live | None:
         for live in self._live.values():
             asked = live.request
             same = avatar is asked.avatar or (avatar and asked.avatar and avatar.sha256 == asked.avatar.sha256)
-            if live.shared and same and (asked.fps, asked.size) == (fps, size):
+            if live.shared and same and (asked.fps, asked.size, asked.background) == (fps, size, background):
                 return live
         return None
 
@@ -143,6 +145,12 @@ class Sessions:
         if wanted is None and self._live:
             raise UsageError(f"{len(self._live)} sessions are running; say which with ?session=ID (the end of its Location)")
         raise UsageError("no such session is running; open the page or POST an offer to /talk first")
+
+    def newest(self) -> Live:
+        """The session opened last. Raises UsageError when none is running."""
+        if not self._live:
+            raise UsageError("no session is running yet; open the page or POST an offer to /talk first")
+        return next(reversed(self._live.values()))
 
     def find_peer(self, peer_id: str) -> Peer | None:
         return next((live.peers[peer_id] for live in self._live.values() if peer_id in live.peers), None)
@@ -183,7 +191,8 @@ class Sessions:
         live.peers.pop(peer_id, None)
         if peer.viewer:
             live.sink.remove(peer.viewer)
-        if not live.peers:
+        # Watchers alone do not keep a session that is somebody's own: its owner may already talk in another.
+        if not any(live.shared or each.microphone for each in live.peers.values()):
             await self.close(live)
 
     async def _report(self, live: Live) -> None:

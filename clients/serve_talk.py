@@ -9,6 +9,7 @@ import secrets
 from aiohttp import web
 from limner.engine.clock import Clock
 from limner.engine.errors import UsageError
+from limner.models.backdrop import parse
 from limner.streams.peer import Peer, check_offer
 
 from .options import RATES, SIZES
@@ -24,10 +25,10 @@ class Talk:
     """The three endpoints over one registry of sessions."""
 
     def __init__(self, sessions: Sessions, gallery: Gallery, clock: Clock, *, fps: int, size: int,
-                 ice_servers: tuple[str, ...] = ()) -> None:
-        """`fps` and `size` are what a peer gets that names none."""
+                 ice_servers: tuple[str, ...] = (), private: bool = True) -> None:
+        """`fps` and `size` are what a peer gets that names none. `private` sessions are watched by who knows their id only."""
         self._sessions, self._gallery, self._clock, self._ice = sessions, gallery, clock, ice_servers
-        self._fps, self._size = fps, size
+        self._fps, self._size, self._private = fps, size, private
         self._etags: dict[str, str] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -37,7 +38,7 @@ class Talk:
         return found
 
     async def talk(self, request: web.Request) -> web.Response:
-        """A session of one's own: microphone up, avatar down. `?avatar=&fps=&size=` choose the face."""
+        """A session of one's own: microphone up, avatar down. `?avatar=&fps=&size=&background=` choose the face."""
         offer = await self._offer(request, sees=True)
         live = await self._open(request)
         return await self._answer(request, offer, live, sees=True, hears=True)
@@ -49,7 +50,10 @@ class Talk:
         return await self._answer(request, offer, live, sees=False, hears=True)
 
     async def whep(self, request: web.Request) -> web.Response:
-        """Avatar out: of `?session=ID`, or the shared one of this avatar, rate and size; one encode serves all its viewers."""
+        """Avatar out: of `?session=ID`, of the `newest` one, or the shared one of this face; one encode serves all its viewers.
+
+        With `?alpha=1` pictures are twice as high, their opacity as grey below.
+        """
         offer = await self._offer(request, sees=True)
         live = await self._shared(request)
         return await self._answer(request, offer, live, sees=True, hears=False)
@@ -78,6 +82,10 @@ class Talk:
         return offer
 
     async def _shared(self, request: web.Request) -> Live:
+        if request.query.get("session") == "newest":
+            if self._private:
+                raise UsageError("this server is open to other machines: name the session, ?session=ID")
+            return self._sessions.newest()
         if "session" in request.query:
             return self._sessions.find(request.query["session"])
         return await self._open(request, shared=True)
@@ -85,10 +93,13 @@ class Talk:
     async def _open(self, request: web.Request, *, shared: bool = False) -> Live:
         avatar = await self._gallery.get(request.query.get("avatar"))
         fps, size = _number(request, "fps", self._fps, RATES), _number(request, "size", self._size, SIZES)
-        return await self._sessions.open(avatar, fps, size, shared=shared)
+        background = request.query.get("background")
+        if background is not None:
+            parse(background, files=False)                   # a caller names no files of the server's
+        return await self._sessions.open(avatar, fps, size, background=background, shared=shared)
 
     async def _answer(self, request: web.Request, offer: str, live: Live, *, sees: bool, hears: bool) -> web.Response:
-        viewer = live.sink.viewer() if sees else None
+        viewer = live.sink.viewer(alpha=request.query.get("alpha") == "1") if sees else None
         peer = Peer(viewer, hears=hears, clock=self._clock, ice_servers=self._ice,
                     on_message=lambda message: _obey(live, message))
         peer_id = self._sessions.join(live, peer)       # first: a refused offer then ends the session it opened

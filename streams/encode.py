@@ -20,6 +20,8 @@ from limner.engine.types import AudioChunk, Picture
 VideoCodec = Literal["h264", "vp8"]
 MIN_BITRATE = 150_000
 MAX_BITRATE = 8_000_000
+# sRGB picture in a BT.601 matrix at limited range (`Picture`); ISO/IEC 23091-2 code points.
+BT601, BT709, SRGB, LIMITED = 6, 1, 13, 1
 
 
 def fitting_bitrate(size: tuple[int, int], fps: int) -> int:
@@ -84,6 +86,9 @@ class VideoEncoder:
         context.thread_count = 1                    # at these sizes a second thread costs more than it gives
         if self.codec == "h264":
             context.profile = "Baseline"
+            # Unsaid, browsers take BT.709, which makes skin redder and greens darker.
+            context.colorspace, context.color_primaries, context.color_trc = BT601, BT709, SRGB
+            context.color_range = LIMITED
             # Without a rate buffer (maxrate, bufsize) x264 ignores later changes of the bitrate.
             context.options = {
                 "preset": "superfast", "tune": "zerolatency",

@@ -27,14 +27,13 @@ from numpy.typing import NDArray
 
 from .alpha import opaque
 from .audio import clean
+from .encode import BT601, BT709, LIMITED, SRGB
 
 TICK = Fraction(1, TICKS)
 KEY_SECONDS = 2
 FRAGMENT_US = 1_000_000
 THREADS = 2                        # fixed: x264's output depends on it, and equal input must give equal files
 MAX_GAP = 10 * 60                  # s of silence that may be filled in before a jump is called a defect
-# sRGB picture in a BT.601 matrix at limited range (`Picture`); ISO/IEC 23091-2 code points.
-BT601, BT709, SRGB, LIMITED = 6, 1, 13, 1
 
 
 class Mp4Writer:

@@ -4,13 +4,18 @@ import { call, headers } from "./api.js";
 
 const FIRST_WAIT = 500;      // ms before the first new attempt, doubled each time
 const LONGEST_WAIT = 15000;
+const WATCHER_WAIT = 2000;   // who waits for somebody to talk is not kept waiting long
 // A browser keeps about 40 ms of sound. Starting the picture there too has lips and voice together from the first second,
 // where the browser's own synchroniser takes ten.
 const BUFFER = { audio: 0, video: 50 };
 const LONGEST_BUFFER = 300;  // ms the picture may be kept back to stay with its sound
 const GRACE = 3000;          // ms a connection may be "disconnected" before it counts as lost
 
-/** Events: "state" (connecting, ready, resting, lost, refused), "stream", "message" (from the server), "problem" (ApiError). */
+/**
+ * `path` is /talk, or /whep to watch only; a watcher waits for as long as there is nothing to watch.
+ *
+ * Events: "state" (connecting, ready, resting, lost, refused), "stream", "message" (from the server), "problem" (ApiError).
+ */
 export class Connection extends EventTarget {
   #peer = null;
   #channel = null;
@@ -21,10 +26,16 @@ export class Connection extends EventTarget {
   #generation = 0;
   #query = "";
 
+  constructor(path = "/talk") {
+    super();
+    this.path = path;
+    this.talks = path === "/talk";
+  }
+
   session = null;            // the server's id of this session
   state = "connecting";
 
-  /** Connect with `choice` {avatar, fps, size}; an existing connection is replaced. */
+  /** Connect with `choice` {avatar, fps, size, background}; an existing connection is replaced. */
   async open(choice, iceServers = []) {
     this.close();
     this.#query = new URLSearchParams(Object.entries(choice).filter(([, value]) => value)).toString();
@@ -83,14 +94,14 @@ export class Connection extends EventTarget {
     const current = () => generation === this.#generation;
     this.#become("connecting");
     const peer = this.#peer = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" });
-    peer.addTransceiver(this.#microphone ?? "audio", { direction: "sendrecv" });
+    peer.addTransceiver(this.#microphone ?? "audio", { direction: this.talks ? "sendrecv" : "recvonly" });
     peer.addTransceiver("video", { direction: "recvonly" });
     this.#watch(peer, current);
     const early = [];
     peer.onicecandidate = ({ candidate }) => candidate?.candidate && (this.#location ? this.#trickle([candidate]) : early.push(candidate));
     try {
       await peer.setLocalDescription();
-      const answer = await call(`/talk?${this.#query}`, { method: "POST", body: peer.localDescription.sdp, type: "application/sdp" });
+      const answer = await call(`${this.path}?${this.#query}`, { method: "POST", body: peer.localDescription.sdp, type: "application/sdp" });
       if (!current()) {
         fetch(answer.headers.get("Location"), { method: "DELETE", headers: headers() }).catch(() => {});
         return;
@@ -102,7 +113,7 @@ export class Connection extends EventTarget {
     } catch (problem) {
       if (!current()) return;
       this.dispatchEvent(new CustomEvent("problem", { detail: problem }));
-      const hopeless = problem.status >= 400 && problem.status < 500;
+      const hopeless = this.talks && problem.status >= 400 && problem.status < 500;
       this.#lose(!hopeless);
     }
   }
@@ -140,7 +151,7 @@ export class Connection extends EventTarget {
     this.close();
     this.#become(again ? "lost" : "refused");
     if (!again) return;
-    const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempt);
+    const wait = Math.min(this.talks ? LONGEST_WAIT : WATCHER_WAIT, FIRST_WAIT * 2 ** this.#attempt);
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.#connect(), wait);
   }

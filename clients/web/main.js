@@ -150,11 +150,13 @@ function reconnect(avatar = portraits.chosen) {
   $("frame").dataset.playing = "false";
   stats = new StreamStats();
   status = null;
-  return connection.open({ avatar: avatar.name, fps: $("fps").value, size: $("size").value }, options.iceServers);
+  const background = $("background").value === "colour" ? $("colour").value : $("background").value;
+  return connection.open({ avatar: avatar.name, fps: $("fps").value, size: $("size").value, background }, options.iceServers);
 }
 
 connection.addEventListener("state", () => {
   if (connection.state !== "ready") spoken.clear();
+  if (connection.session) $("stage").href = `/stage?session=${connection.session}`;
   if (connection.state === "ready") $("notice").hidden ||= $("notice").dataset.kind === "lost";
   showState();
 });
@@ -195,7 +197,11 @@ $("sound-file").addEventListener("change", ({ target }) => {
   if (target.files[0]) say(target.files[0]);
   target.value = "";
 });
-for (const id of ["size", "fps"]) $(id).addEventListener("change", () => reconnect());
+for (const id of ["size", "fps", "colour"]) $(id).addEventListener("change", () => reconnect());
+$("background").addEventListener("change", () => {
+  $("colour").hidden = $("background").value !== "colour";
+  reconnect();
+});
 for (const id of ["echo", "noise"]) $(id).addEventListener("change", () => talking && startTalking());
 $("hud-toggle").addEventListener("click", () => {
   const group = $("hud-group");

@@ -87,7 +87,7 @@ async def visit(site, microphone):
     """`await visit(size=..., script=...)` opens the page; the microphone plays `microphone`."""
     contexts = []
 
-    async def go(*, size: tuple[int, int] = (1280, 800), script: str = "", ready: bool = True):
+    async def go(*, size: tuple[int, int] = (1280, 800), script: str = "", ready: bool = True, path: str = ""):
         manager = chromium(microphone, size=size)
         contexts.append(manager)
         context = await manager.__aenter__()
@@ -96,7 +96,7 @@ async def visit(site, microphone):
         page.problems = []
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         await page.add_init_script(PROBE + script)
-        await page.goto(site.url)
+        await page.goto(site.url + path)
         if ready:
             await page.wait_for_selector('#frame[data-playing="true"]')
             await page.wait_for_selector('#state[data-state="ready"]')

@@ -191,6 +191,42 @@ async def test_watchers_of_one_face_share_its_session_and_nobody_elses(stage):
     assert (await next_picture(tracks["video"])).width == 256
 
 
+async def test_a_peer_chooses_its_background_but_no_file_of_the_servers(stage):
+    await stage.connect("/talk?size=256&background=%2300b140")
+    first, _ = await stage.connect("/whep?size=256&background=blur", microphone=False)
+    second, _ = await stage.connect("/whep?size=256", microphone=False)
+    assert [request.background for request in stage.factory.requests] == ["#00b140", "blur", None]
+    assert first.headers["Limner-Session"] != second.headers["Limner-Session"]
+    _, offer = await stage.offer()
+    for wrong in ("/etc/hostname", "blur:1000", "grene"):
+        assert "background" in await line(await stage.post_sdp(f"/talk?background={wrong}", offer), 400)
+
+
+async def test_the_newest_session_is_watched_with_its_opacity_and_ends_with_its_owner(stage):
+    _, offer = await stage.offer(microphone=False)
+    assert "no session is running" in await line(await stage.post_sdp("/whep?session=newest", offer), 400)
+    owner, _ = await stage.connect("/talk?size=256")
+    watched, tracks = await stage.connect("/whep?session=newest&alpha=1", microphone=False)
+    assert watched.headers["Limner-Session"] == owner.headers["Limner-Session"]
+    picture = await next_picture(tracks["video"])
+    assert (picture.width, picture.height) == (256, 512)                  # an opaque face: white below
+    assert picture.to_ndarray(format="gray")[260:].min() > 225
+    await stage.client.delete(owner.headers["Location"])
+    await stage.until_sessions(0)
+
+
+async def test_where_other_machines_come_a_private_session_is_watched_by_its_name_only():
+    options = ServeOptions(host="0.0.0.0", token=TOKEN)
+    async with TestClient(TestServer(make_app(Factory(), Gallery(make=rigged), options))) as client:
+        browser = RTCPeerConnection()
+        browser.addTransceiver("video", direction="recvonly")
+        await browser.setLocalDescription(await browser.createOffer())
+        headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {TOKEN}"}
+        answer = await client.post("/whep?session=newest", data=browser.localDescription.sdp, headers=headers)
+        assert "name the session" in await line(answer, 400)
+        await browser.close()
+
+
 async def test_everyone_gets_a_session_of_their_own_until_the_house_is_full(stage):
     for _ in range(3):
         await stage.connect()

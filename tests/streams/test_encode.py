@@ -127,3 +127,9 @@ def test_a_jump_in_time_moves_the_packets():
     later = AudioChunk(sound[:640], 16000, 9600, ticks_from_samples(9600), 0)
     after = [p.pts for p in encoder.encode(later)]
     assert before[-1] == 9 * 320 - 104 and after == [9600 - 104, 9920 - 104]
+
+
+def test_h264_says_which_colours_it_means():
+    encoder, decoder = VideoEncoder("h264", SIZE, 25), av.CodecContext.create("h264", "r")
+    frames = [f for packet in [*encoder.encode(picture(0)), None] for f in decoder.decode(packet)]
+    assert (frames[0].colorspace, frames[0].color_range) == (6, 1)       # BT.601, limited: ISO/IEC 23091-2
