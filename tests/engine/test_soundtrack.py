@@ -268,3 +268,14 @@ def test_slack_is_the_least_of_a_whole_span():
     for _ in range(2 * Slack.SPAN):
         slack.add(400)
     assert slack.least == 400
+
+
+@pytest.mark.parametrize("count", [1, 5, FADE - 1, FADE, FADE + 1])
+def test_a_voice_that_returns_in_short_chunks_fades_in_over_all_of_them(track, count):
+    track.cover(320, 0, late=0)
+    start = track.head
+    while track.head < start + 2 * FADE:
+        track.hear(chunk(0.5, count), track.head + count)
+    voice = track.read(track.head - 2 * FADE, 2 * FADE)
+    assert voice[-FADE:] == pytest.approx(0.5)
+    assert (np.diff(voice) >= 0).all() and np.diff(voice).max() <= 0.5 / (FADE - 1) + 1e-6
