@@ -12,7 +12,7 @@ from aiohttp import web
 from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.errors import DeviceError, UsageError
 
-from . import serve_avatars, serve_metrics, serve_say
+from . import serve_audio, serve_avatars, serve_metrics, serve_say
 from .options import RATES, SIZES
 from .serve_avatars import Gallery
 from .serve_security import check_bind, guard, is_loopback, one_line_errors
@@ -52,6 +52,7 @@ def make_app(factory: SessionFactory, gallery: Gallery, options: ServeOptions) -
     app.add_routes(_page_routes(options))
     app.add_routes(talk.routes())
     app.add_routes(serve_say.routes(sessions))
+    app.add_routes(serve_audio.routes(sessions, gallery, options.clock, fps=options.fps, size=options.size))
     app.add_routes(serve_metrics.routes(sessions))
     app.add_routes(serve_avatars.routes(gallery))
 
