@@ -40,6 +40,7 @@ class Painter:
     ) -> None:
         self._stages = tuple(stages)
         self._duration = duration
+        self.restores = any(getattr(stage, "restores", False) for stage in stages)
         self.stride = prod(getattr(stage, "factor", 1) for stage in stages)   # pictures per drawn frame
         self._colour = colour or reference_colour.to_picture
         self._metrics = metrics or Metrics()
@@ -71,6 +72,11 @@ class Painter:
         if rows is not None and len(rows.rows):
             self._ring.push(rows)
         self._metrics.time("features", self._now_ns() - began)
+
+    def listen(self, chunk: AudioChunk) -> None:
+        """The other person's voice, for animators that listen."""
+        if hasattr(self._animator, "listen"):
+            self._animator.listen(chunk)
 
     def restart(self, pts: int) -> None:
         """The sound from `pts` on is replaced: forget what was drawn for it and ease from the last row before it."""

@@ -69,16 +69,14 @@ class Session:
             raise ContractError(f"the source gives {source.rate} Hz; the engine works at {SAMPLE_RATE}: resample it")
         if fallback is not None and tuple(fallback[1].size) != tuple(animator.size):
             raise UsageError(f"the fallback draws {fallback[1].size}, the animator {animator.size}: they must be equal")
-        settings = settings or Settings()
-        self.metrics = metrics or Metrics()
+        settings, self.metrics = settings or Settings(), metrics or Metrics()
         self.generation = 0
         self._clock, self._source = clock, source
         self._timing = Timing.declared(settings, extractor, animator, stages)
         self._painter = Painter(extractor, animator, stages, duration=settings.duration, colour=colour,
                                 metrics=self.metrics, now_ns=clock.now_ns)  # fmt: skip
-        restorers = any(getattr(stage, "restores", False) for stage in stages)
         stride = self._painter.stride
-        governor = Governor(settings.duration * stride, has_restorers=restorers, metrics=self.metrics)
+        governor = Governor(settings.duration * stride, has_restorers=self._painter.restores, metrics=self.metrics)
         self._schedule = Schedule(self._timing, governor, stride, self.metrics)
         self._track = Soundtrack(self._timing, self.metrics)
         self._studio = Studio(self._painter, self._track, clock, self.metrics, fallback=fallback, lane=lane)
@@ -88,10 +86,8 @@ class Session:
         self._starved = 0                        # of drawing and playing, how many wait for sound
         self._keep_before = 0                    # pictures of older generations stand only before this pts
         self._pictures = PictureBuffer(self.metrics)
-        self._slot = 0                           # pts of the next picture to hand over
-        self._played = 0                         # samples handed over
-        self._over = asyncio.Event()
-        self._ended = asyncio.Event()
+        self._slot = self._played = 0            # pts of the next picture to hand over; samples handed over
+        self._over, self._ended = asyncio.Event(), asyncio.Event()
         self._running = False
         self._readers: dict[Utterance, asyncio.Task[None]] = {}
         self.metrics.gauge("latency_declared_ms", milliseconds(self.latency()))
@@ -116,8 +112,16 @@ class Session:
         samples = checked(chunk)
         self.metrics.time("hear", self._clock.now_ns() - chunk.captured_ns)
         if self._origin is not None and len(samples):
-            self._track.hear(dataclasses.replace(chunk, samples=samples), self._expected())
+            expected = samples_from_ticks(self._position() + self._timing.latency)     # where a sample captured now lies
+            self._track.hear(dataclasses.replace(chunk, samples=samples), expected)
             self._pulse.fire()
+
+    def listen(self, chunk: AudioChunk) -> None:
+        """The voice of whom the avatar talks with, just captured: heard, not said. Raises InputError as `push` does."""
+        samples = checked(chunk)
+        if self._origin is not None:
+            began = self._position() - ticks_from_samples(len(samples))
+            self._studio.listen(dataclasses.replace(chunk, samples=samples, pts=began))
 
     def say(self, speech: NDArray[np.float32] | AsyncIterator[AudioChunk]) -> Utterance:
         """Say 16 kHz mono speech, whole or as it comes, instead of the live voice; after what is being said already.
@@ -226,10 +230,6 @@ class Session:
             self._origin += by
             self._track.lengthened(samples_from_ticks(by))
             self.metrics.count("held_ticks", by)
-
-    def _expected(self) -> int:
-        """Where in the soundtrack a sample captured now lies."""
-        return samples_from_ticks(self._position() + self._timing.latency)
 
     # Hear
 

@@ -1,6 +1,7 @@
 """The painter on its lane: what it has heard, what it must begin anew, who takes over when it fails."""
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 
@@ -13,6 +14,7 @@ from .schedule import Plan, Step
 from .soundtrack import Soundtrack
 from .types import AudioChunk, Picture
 
+OTHERS = 250                     # chunks of the other voice kept for a picture that is late: 5 s
 log = logging.getLogger("limner")
 
 
@@ -35,6 +37,7 @@ class Studio:
         self._lane = lane if hasattr(lane, "run") else ThreadLane(lane)
         self._fed = 0                            # samples the painter has heard
         self._restart: int | None = None         # pts at which it has to begin anew
+        self._others: deque[AudioChunk] = deque(maxlen=OTHERS)
         self.busy = False
 
     async def warm_up(self) -> int:
@@ -47,6 +50,10 @@ class Studio:
     def cut(self, sample: int) -> None:
         """All sound from `sample` on is replaced."""
         self._fed, self._restart = sample, ticks_from_samples(sample)
+
+    def listen(self, chunk: AudioChunk) -> None:
+        """The other person's voice; taken in before the next picture."""
+        self._others.append(chunk)
 
     async def paint(self, plan: Plan, step: Step, generation: int) -> list[Picture]:
         """The pictures that `plan` completes; none when drawing fails, which is said once."""
@@ -71,8 +78,11 @@ class Studio:
         samples, captured_ns = self._track.read(start, self._fed - start), self._track.captured_ns
         sound = AudioChunk(samples, SAMPLE_RATE, start, ticks_from_samples(start), captured_ns, generation)
         self._metrics.time("wait", self._clock.now_ns() - captured_ns)
+        others, self._others = self._others, deque(maxlen=OTHERS)
 
         def work() -> list[Picture]:
+            for chunk in others:
+                self._painter.listen(chunk)
             if restart is not None:
                 self._painter.restart(restart)
             if len(samples):

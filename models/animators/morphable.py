@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 from limner.engine.clock import TICKS
 from limner.engine.errors import UsageError
-from limner.engine.types import ARKIT_INDEX, Expression, FeatureWindow, Frame, Portrait
+from limner.engine.types import ARKIT_INDEX, AudioChunk, Expression, FeatureWindow, Frame, Portrait
 from limner.models.avatar import Avatar
 from limner.models.drivers.idle import LOOK_FULL, IdleDriver
 from limner.models.face.moods import MOODS, mood
 from limner.models.face.renderer import FaceRenderer, fit_layer
 from limner.models.options import FaceOptions
+from limner.models.voice import VoiceActivity
 from numpy.typing import NDArray
 
 EXTRACTOR = "drivers/speech"
@@ -45,6 +46,7 @@ class MorphableAnimator:
         # Between rows the next one is needed; at 25 or 50 frames per second every instant is a row.
         self.window = (0, 1 if self._duration % ROW_TICKS else 0)
         self.idle = IdleDriver(seed, liveliness)
+        self._ear = VoiceActivity()
         self.mood = mood
         self.alpha = alpha
         self.reset()
@@ -79,6 +81,11 @@ class MorphableAnimator:
         return Frame(pixels, window.pts, self._duration, window.captured_ns,
                      alpha=alpha if self.alpha else None)
 
+    def listen(self, chunk: AudioChunk) -> None:
+        """The other person's voice: the face looks at them while they speak and nods when they pause."""
+        for hop, voiced in enumerate(self._ear.push(chunk.samples)):
+            self.idle.listen(chunk.pts + hop * ROW_TICKS, bool(voiced))
+
     def draw_expression(self, expression: Expression) -> NDArray[np.uint8]:
         """The picture u8 RGB [H, W, 3] of exactly this expression, without mood or own motion."""
         relax = float(_speaking(expression.weights))
@@ -87,6 +94,7 @@ class MorphableAnimator:
     def reset(self) -> None:
         """Forget what was heard and drawn."""
         self.idle.reset()
+        self._ear.reset()
         self._eased: float | None = None
         self._eased_at = self._worked_at = 0
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from limner.engine.clock import TICKS
 from limner.engine.errors import UsageError
-from limner.engine.testing import check_animator
-from limner.engine.types import ARKIT_INDEX, EXPRESSION_ROW, Expression, FeatureWindow
+from limner.engine.testing import check_animator, speech_like
+from limner.engine.types import ARKIT_INDEX, EXPRESSION_ROW, AudioChunk, Expression, FeatureWindow
 from limner.models.animators.morphable import MorphableAnimator, create
 from limner.models.avatar import default_avatar
 from limner.models.options import FaceOptions
@@ -117,3 +117,43 @@ def test_the_opacity_moves_with_the_head():
     rows = slice(10, 80)                                         # hair
     centre = [(plane[rows] * np.arange(192)).sum() / plane[rows].sum() for plane in (still, moved)]
     assert abs(centre[1] - centre[0]) > 3
+
+
+def _told(animator: MorphableAnimator, sound: np.ndarray) -> list[Expression]:
+    """What the face does by itself, at 25 per second, while it is told of the other's `sound` 20 ms at a time."""
+    seen = []
+    for k in range(len(sound) // 320):
+        animator.listen(AudioChunk(sound[k * 320:(k + 1) * 320], 16_000, k * 320, k * 1800, 0))
+        if k % 2:
+            seen.append(animator.idle.at((k + 1) * 1800).expression)
+    return seen
+
+
+def _aside(face: Expression) -> float:
+    return max(face.weights[ARKIT_INDEX[n]] for n in ("eyeLookOutLeft", "eyeLookOutRight"))
+
+
+def test_a_listener_looks_at_who_speaks_and_nods_at_their_pauses():
+    quiet, voice = np.zeros(16_000, np.float32), speech_like(3.0, pause=0.0002)
+    sound = np.concatenate([quiet, *[np.concatenate([voice, 2 * [*quiet]]) for _ in range(6)]]).astype(np.float32)
+    sound += np.random.default_rng(0).normal(0, 1e-4, len(sound)).astype(np.float32)
+    listening = MorphableAnimator(size=192, seed=2)
+    alone = MorphableAnimator(size=192, seed=2)
+    heard, idle = _told(listening, sound), _told(alone, np.zeros_like(sound))
+    nods = np.array([a.pose[0] - b.pose[0] for a, b in zip(heard, idle, strict=True)])
+    times = np.arange(len(nods)) / 25
+    phase = (times - 1) % 5                                      # 3 s of speech, 2 s of quiet, six times
+    after, during = nods[(times > 1) & (phase > 3.2) & (phase < 4.8)], nods[(times > 1) & (phase > 0.5) & (phase < 2.9)]
+    assert after.min() < -np.radians(1.5) and np.abs(during).max() < np.radians(0.2)
+    speaking = (times > 1) & (phase > 1.5) & (phase < 2.9)
+    held, wandering = ([_aside(face) for face, keep in zip(faces, speaking, strict=True) if keep] for faces in (heard, idle))
+    assert max(held) < 0.4 * max(wandering)                      # gaze held to 85 %, the tremor of the eyes stays
+
+
+def test_reset_forgets_the_other_voice():
+    voice = speech_like(3.0, pause=0.0002)
+    animator, fresh = (MorphableAnimator(size=192, seed=2) for _ in range(2))
+    _told(animator, voice)
+    animator.reset()
+    for a, b in zip(_told(animator, voice), _told(fresh, voice), strict=True):
+        assert np.array_equal(a.row(), b.row())
