@@ -169,8 +169,7 @@ class Outboxes:
             await box.open()
 
     async def close(self) -> None:
-        for box in list(self._boxes):
-            await box.close()
+        await asyncio.gather(*(box.close() for box in self._boxes))
 
     async def attach(self, sink: AVSink) -> None:
         box = Outbox(sink, self._clock, self._metrics)

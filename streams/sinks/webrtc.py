@@ -1,6 +1,7 @@
 """The avatar out to browsers: one encode, any number of viewers, both tracks on the media clock."""
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
@@ -10,6 +11,7 @@ from limner.streams.alpha import opaque, stacked
 from limner.streams.encode import OpusEncoder, VideoCodec, VideoEncoder, fitting_bitrate
 from limner.streams.rtc import MediaEpoch, PacketTrack
 
+log = logging.getLogger("limner.webrtc")
 VIDEO_QUEUE = 8               # packets; a peer that lags more starts again at a key frame
 AUDIO_QUEUE = 25              # packets (0.5 s)
 
@@ -57,13 +59,14 @@ class WebRTCSink:
     opacity; the others see it over black), and not at all while nobody watches.
     It returns at once, so that sound is never kept waiting, unless the picture before is still being encoded. The
     bitrate follows the weakest viewer's estimate, at most `ceiling` bit/s. `packets_dropped` counts what slow peers lost.
+    An encoder that fails is replaced at once, which is counted; when the new one fails too, `show` raises its error.
     """
 
     def __init__(self, size: tuple[int, int], fps: int, ceiling: int | None = None) -> None:
         self.size, self.fps = size, fps
         self.ceiling = ceiling or fitting_bitrate(size, fps)
         self.epoch = MediaEpoch()
-        self.shown = self.bytes_sent = 0
+        self.shown = self.bytes_sent = self.encoder_failures = 0
         self._viewers: list[Viewer] = []
         self._encoders: dict[tuple[VideoCodec, bool], VideoEncoder] = {}
         self._opus = OpusEncoder()
@@ -130,7 +133,13 @@ class WebRTCSink:
 
     def _encode(self, kind: tuple[VideoCodec, bool], viewers: list[Viewer], picture: Picture) -> list[av.Packet]:
         shown = stacked(picture) if kind[1] else opaque(picture)
-        return self._encoder(kind, viewers, shown.size).encode(shown)
+        try:
+            return self._encoder(kind, viewers, shown.size).encode(shown)
+        except av.FFmpegError as error:
+            self.encoder_failures += 1
+            log.error("the %s encoder failed and is replaced: %s", kind[0], error)
+            del self._encoders[kind]
+            return self._encoder(kind, viewers, shown.size).encode(shown)
 
     def _encoder(self, kind: tuple[VideoCodec, bool], viewers: list[Viewer], size: tuple[int, int]) -> VideoEncoder:
         encoder = self._encoders.get(kind)
