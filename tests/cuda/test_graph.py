@@ -1,0 +1,172 @@
+"""Checks and errors are the same with and without recording; on a GPU, what is replayed equals what is called."""
+
+import pytest
+import torch
+from limner.cuda import graph as graphs
+from limner.cuda.graph import (
+    SIZES,
+    BatchTooLarge,
+    ConstantChanged,
+    Graphed,
+    GraphError,
+    ShapeChanged,
+    TypeChanged,
+    eager,
+    fitting,
+    is_eager,
+)
+from torch import nn
+
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is usable here")
+DEVICES = ["cpu", pytest.param("cuda:0", marks=[pytest.mark.gpu, gpu])]
+
+
+class Layer:
+    """A step with a weight and a number, and a count of how often it was really called."""
+
+    def __init__(self, device):
+        torch.manual_seed(0)
+        self.weight, self.gain, self.calls = torch.randn(5, 4, device=device), 2.0, 0
+
+    def __call__(self, x, y):
+        self.calls += 1
+        return torch.relu(x @ self.weight) * self.gain + y, x.sum(1)
+
+    def constants(self):
+        return {"weight": self.weight, "gain": self.gain}
+
+
+@pytest.fixture(params=DEVICES)
+def layer(request):
+    return Layer(request.param)
+
+
+def inputs(layer, count, seed=0):
+    torch.manual_seed(seed)
+    device = layer.weight.device
+    return torch.randn(count, 5, device=device), torch.randn(count, 4, device=device)
+
+
+def test_equals_the_step_for_every_batch_size(layer):
+    graphed = Graphed(layer, constants=layer.constants)
+    for count in (1, 3, 8, 5, 32, 1, 3):
+        given = inputs(layer, count, count)
+        for mine, want in zip(graphed(*given), layer(*given), strict=True):
+            # cuBLAS may choose another algorithm for the filled-up batch; f32 sums of five products differ by rounding
+            torch.testing.assert_close(mine, want, atol=1e-5, rtol=0)
+
+
+def test_one_tensor_may_be_the_answer(layer):
+    graphed = Graphed(lambda x: x * 3)
+    x = inputs(layer, 3)[0]
+    assert torch.equal(graphed(x), x * 3)
+
+
+def test_other_inputs_are_refused_by_name(layer):
+    graphed = Graphed(layer, constants=layer.constants)
+    x, y = inputs(layer, 4)
+    graphed(x, y)
+    with pytest.raises(ShapeChanged, match=r"input 1 measures \(3,\).*\(4,\)"):
+        graphed(x, y[:, :3])
+    with pytest.raises(TypeChanged, match=r"input 0 is torch.float64.*torch.float32"):
+        graphed(x.double(), y)
+    with pytest.raises(ShapeChanged, match="1 inputs; recorded with 2"):
+        graphed(x)
+    with pytest.raises(ShapeChanged, match="4, 3 items"):
+        graphed(x, y[:3])
+    with pytest.raises(ShapeChanged, match="at least one"):
+        graphed(x[:0], y[:0])
+    with pytest.raises(BatchTooLarge, match="33 items in one call; at most 32"):
+        graphed(*inputs(layer, 33))
+    torch.testing.assert_close(graphed(x, y)[0], layer(x, y)[0], atol=1e-5, rtol=0)      # and it still works
+
+
+def test_a_constant_that_moved_is_refused_until_forgotten(layer):
+    graphed = Graphed(layer, constants=layer.constants)
+    x, y = inputs(layer, 2)
+    graphed(x, y)
+    layer.weight.mul_(2)                         # content may change
+    torch.testing.assert_close(graphed(x, y)[0], layer(x, y)[0], atol=1e-5, rtol=0)
+    layer.weight = layer.weight.clone()
+    with pytest.raises(ConstantChanged, match="'weight'"):
+        graphed(x, y)
+    graphed.forget()
+    layer.gain = 3.0
+    torch.testing.assert_close(graphed(x, y)[0], layer(x, y)[0], atol=1e-5, rtol=0)
+    layer.gain = 4.0
+    with pytest.raises(ConstantChanged, match="'gain'"):
+        graphed(x, y)
+
+
+def test_constants_may_neither_come_nor_go():
+    values = {"a": 1}
+    graphed = Graphed(lambda x: x, constants=lambda: values)
+    graphed(torch.zeros(1))
+    values["b"] = 2
+    with pytest.raises(ConstantChanged, match="'b' came"):
+        graphed(torch.zeros(1))
+    del values["b"], values["a"]
+    with pytest.raises(ConstantChanged, match="'a' went"):
+        graphed(torch.zeros(1))
+
+
+def test_every_kind_is_a_graph_error():
+    assert all(issubclass(kind, GraphError) for kind in (ShapeChanged, TypeChanged, BatchTooLarge, ConstantChanged))
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 1), (2, 2), (3, 4), (9, 16), (32, 32)])
+def test_sizes(count, size):
+    assert fitting(count, SIZES) == size
+
+
+def test_the_environment_and_the_context_manager_switch_recording_off(monkeypatch):
+    monkeypatch.delenv(graphs.EAGER, raising=False)
+    assert not is_eager()
+    for value, off in (("1", True), ("0", False), ("", False)):
+        monkeypatch.setenv(graphs.EAGER, value)
+        assert is_eager() is off
+    with eager():
+        with eager():
+            assert is_eager()
+        assert is_eager()
+    assert not is_eager()
+    with pytest.raises(KeyError), eager():
+        raise KeyError
+    assert not is_eager()
+
+
+def test_eager_calls_the_step_each_time(layer):
+    graphed = Graphed(layer, constants=layer.constants)
+    with eager():
+        for turn in range(1, 4):
+            graphed(*inputs(layer, 3))
+            assert layer.calls == turn
+    assert not graphed.recorded
+
+
+def test_a_network_of_convolutions(layer):
+    """Shapes as a decoder has them: channels, stride, batch norm."""
+    device = layer.weight.device
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 3, 3, 1, 1)).eval().to(device)
+    graphed = Graphed(torch.inference_mode()(net.__call__), constants=lambda: net.state_dict(keep_vars=True), sizes=(1, 4))
+    for count in (1, 3, 4, 2):
+        x = torch.randn(count, 3, 16, 12, device=device)
+        with torch.inference_mode():
+            # TF32 is off by default for matmul, on for convolutions: ten bits of mantissa on a GPU, rounding on a CPU
+            torch.testing.assert_close(graphed(x), net(x), atol=1e-6 if device.type == "cpu" else 5e-3, rtol=0)
+
+
+@pytest.mark.gpu
+@gpu
+def test_recorded_once_per_size_and_replayed_without_allocating():
+    layer = Layer("cuda:0")
+    graphed = Graphed(layer, constants=layer.constants)
+    for count in (1, 2, 3, 4, 4, 3):
+        graphed(*inputs(layer, count))
+    assert sorted(graphed.recorded) == [1, 2, 4] and layer.calls == 3 * (graphs.WARM_UP + 1)
+    given = inputs(layer, 4)
+    graphed(*given)
+    before = torch.cuda.memory_allocated()
+    for _ in range(50):
+        graphed(*given)
+    assert torch.cuda.memory_allocated() == before
