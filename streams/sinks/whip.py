@@ -1,127 +1,113 @@
-"""Pushes the avatar to a WHIP server (RFC 9725): OBS-class media servers, broadcasters, another limner's audience.
+"""The avatar pushed to a streaming service: one WebRTC connection opened by WHIP (RFC 9725).
 
-The bearer token, where the server wants one, is taken from the environment variable LIMNER_WHIP_TOKEN, so that it shows
-in no process list. It is sent to the endpoint's own origin only.
+`whip:https://host/path`; the bearer token comes from LIMNER_WHIP_TOKEN or from the URL, `whip:https://TOKEN@host/path`.
 """
 
 import asyncio
 import os
 from typing import Self
-from urllib.parse import urljoin, urlsplit
 
-import aiohttp
 from aiortc import RTCPeerConnection, RTCSessionDescription
-from limner.engine.errors import DeviceError, UsageError
+from limner.engine.errors import DeviceError, InputError, OutputError
 from limner.engine.types import AudioChunk, Picture
-from limner.streams.peer import CONNECT_WITHIN, MAX_SDP, preferred_codecs
+from limner.streams.peer import preferred_codecs
 from limner.streams.rtc import accept_rsa_peers, hear_feedback, notice_the_gone, offer_loopback, report_media_time
 from limner.streams.sinks.webrtc import WebRTCSink
+from limner.streams.whip import WhipEndpoint
 
-TOKEN = "LIMNER_WHIP_TOKEN"
-REQUEST_SECONDS = 10
-MEANING = {401: f"it wants a token; set {TOKEN}", 403: f"it does not accept the token in {TOKEN}", 404: "no such stream; check the address",
-           406: "it takes neither H.264 nor VP8 with Opus", 415: "it is no WHIP endpoint"}
+CONNECT_WITHIN = 15           # s from the answer until media may flow
 
 
-class WHIPSink:
-    """AVSink over one WHIP session. Raises DeviceError from `show` once the server has ended it."""
+class WhipSink:
+    """AVSink over `WebRTCSink` with one viewer: the server. `codec` is what was agreed on, h264 or vp8."""
 
-    def __init__(self, url: str, *, size: tuple[int, int], fps: int, token: str | None = None) -> None:
-        """Raises UsageError for what is no http(s) address."""
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise UsageError(f"whip:{url}: expected the http:// or https:// address of a WHIP endpoint")
-        self.url, self._token = url, token
-        self._out = WebRTCSink(size, fps)
-        self._resource: str | None = None            # where DELETE ends the session
-        self._over = False
-
-    async def __aenter__(self) -> Self:
-        """Raises DeviceError when the server cannot be reached, refuses, or no media path comes up."""
+    def __init__(self, endpoint: WhipEndpoint, *, size: tuple[int, int], fps: int) -> None:
         accept_rsa_peers()
         offer_loopback()
         notice_the_gone()
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS))
-        self._peer, self._viewer = RTCPeerConnection(), self._out.viewer()
-        self._state, self._settled = self._peer.connectionState, asyncio.Event()
-        self._peer.on("connectionstatechange", self._changed)
-        await self._out.__aenter__()
+        self._endpoint = endpoint
+        self._sink = WebRTCSink(size, fps)
+        self._viewer = self._sink.viewer()
+        self._changed = asyncio.Event()
+        self._pc: RTCPeerConnection | None = None
+
+    @property
+    def codec(self) -> str:
+        return self._viewer.codec
+
+    @property
+    def bytes_sent(self) -> int:
+        return self._sink.bytes_sent
+
+    async def __aenter__(self) -> Self:
+        """Returns when media flows. Raises DeviceError, UsageError or InputError with what the server said."""
+        await self._endpoint.__aenter__()
         try:
             await self._connect()
         except BaseException:
-            await self.__aexit__()
+            await self._leave()
             raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._over = True
-        try:
-            if self._resource:
-                await self._http.delete(self._resource, headers=self._headers(self._resource))
-        except (aiohttp.ClientError, TimeoutError):
-            pass                                     # the server is gone, and the session with it
-        finally:
-            self._out.remove(self._viewer)
-            await self._peer.close()
-            await self._out.__aexit__()
-            await self._http.close()
+        """The server is told that the stream ends."""
+        await self._sink.__aexit__(*exc)
+        await self._leave()
+
+    async def show(self, picture: Picture) -> None:
+        """Raises OutputError once the server is gone."""
+        self._check()
+        await self._sink.show(picture)
+
+    async def play(self, chunk: AudioChunk) -> None:
+        """Raises OutputError once the server is gone."""
+        self._check()
+        await self._sink.play(chunk)
+
+    def _check(self) -> None:
+        if self._pc.connectionState != "connected":
+            raise OutputError(f"the connection to {self._endpoint} ended; start again when the server is back")
 
     async def _connect(self) -> None:
+        self._pc = RTCPeerConnection()
+        self._pc.on("connectionstatechange", lambda: self._changed.set())
         for track in (self._viewer.audio, self._viewer.video):
-            transceiver = self._peer.addTransceiver(track, direction="sendonly")
+            transceiver = self._pc.addTransceiver(track, direction="sendonly")
             transceiver.setCodecPreferences(preferred_codecs(track.kind))
             report_media_time(transceiver.sender, track, self._viewer.epoch)
-        hear_feedback(transceiver.sender, self._viewer.want_key, self._viewer.estimate)
-        await self._peer.setLocalDescription(await self._peer.createOffer())
-        answer = await self._offer(self._peer.localDescription.sdp)
+            if track.kind == "video":
+                hear_feedback(transceiver.sender, self._viewer.want_key, self._viewer.estimate)
+        await self._pc.setLocalDescription(await self._pc.createOffer())
+        answer = await self._endpoint.offer(self._pc.localDescription.sdp)
         try:
-            await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        except Exception as error:                   # aiortc's parser raises whatever a malformed line leads to
-            raise DeviceError(f"whip:{self.url}: the answer cannot be used ({error or type(error).__name__})") from error
-        self._viewer.codec = "vp8" if transceiver._codecs[0].mimeType.lower() == "video/vp8" else "h264"
+            await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            video = next(t for t in self._pc.getTransceivers() if t.kind == "video")
+            self._viewer.codec = "vp8" if video._codecs[0].mimeType.lower() == "video/vp8" else "h264"
+        except Exception as error:                # aiortc's parser raises whatever the malformed line leads to
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise InputError(f"the SDP answer of {self._endpoint} cannot be used ({reason}); expected H.264 or VP8 and Opus") from error
         await self._connected()
-
-    async def _offer(self, sdp: str) -> str:
-        headers = {"Content-Type": "application/sdp", **self._headers(self.url)}
-        try:
-            async with self._http.post(self.url, data=sdp, headers=headers, allow_redirects=False) as reply:
-                if reply.status != 201:
-                    meaning = MEANING.get(reply.status, "check the address")
-                    raise DeviceError(f"whip:{self.url}: the server answered {reply.status} {reply.reason}; {meaning}")
-                self._resource = urljoin(self.url, reply.headers.get("Location", "")) if "Location" in reply.headers else None
-                return (await reply.content.read(MAX_SDP)).decode("utf-8", "replace")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise DeviceError(f"whip:{self.url}: cannot be reached ({error or type(error).__name__}); is the server "
-                              "running?") from error
-
-    def _headers(self, url: str) -> dict[str, str]:
-        token = self._token or os.environ.get(TOKEN)
-        same = urlsplit(url)[:2] == urlsplit(self.url)[:2]
-        return {"Authorization": f"Bearer {token}"} if token and same else {}
 
     async def _connected(self) -> None:
         try:
             async with asyncio.timeout(CONNECT_WITHIN):
-                await self._settled.wait()
+                while self._pc.connectionState in ("new", "connecting"):
+                    self._changed.clear()
+                    await self._changed.wait()
         except TimeoutError:
-            self._state = "failed"
-        if self._state != "connected":
-            raise DeviceError(f"whip:{self.url}: the server answered but no media path came up within {CONNECT_WITHIN} s; is UDP "
-                              "to it open?")
+            pass
+        if self._pc.connectionState != "connected":
+            raise DeviceError(f"{self._endpoint} answered, but no media connection came about; is its UDP port reachable?")
 
-    async def _changed(self) -> None:
-        self._state = self._peer.connectionState
-        if self._state in ("connected", "failed", "closed"):
-            self._settled.set()
-
-    async def show(self, picture: Picture) -> None:
-        if self._state != "connected" and not self._over:
-            raise DeviceError(f"whip:{self.url}: the server has ended the session")
-        await self._out.show(picture)
-
-    async def play(self, chunk: AudioChunk) -> None:
-        await self._out.play(chunk)
+    async def _leave(self) -> None:
+        self._sink.remove(self._viewer)
+        try:
+            await self._endpoint.__aexit__(None, None, None)
+        finally:
+            if self._pc:
+                await self._pc.close()
 
 
-def create(argument: str, *, size: tuple[int, int], fps: int) -> WHIPSink:
-    """Registry entry: `argument` is the endpoint's address."""
-    return WHIPSink(argument, size=size, fps=fps)
+def create(argument: str, *, size: tuple[int, int], fps: int) -> WhipSink:
+    """Registry entry: `argument` is the http(s) URL. Raises UsageError for another one."""
+    return WhipSink(WhipEndpoint(argument, os.environ.get("LIMNER_WHIP_TOKEN")), size=size, fps=fps)

@@ -1,19 +1,23 @@
-"""A WHIP server made of aiohttp and aiortc takes what the sink pushes, over real loopback connections."""
+"""Pushing to WHIP servers: one built here on aiortc's public interface, and our own."""
 
 import asyncio
+from contextlib import asynccontextmanager
 
 import aioice.ice
+import numpy as np
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from aiortc import RTCPeerConnection, RTCSessionDescription
-from limner.engine.errors import DeviceError, UsageError
-from limner.streams.sinks.whip import create
-
-from tests.streams.mp4_reader import chunks_of, plain
-from tests.streams.sounds import tone
+from limner.engine.clock import TICKS, MonotonicClock, ticks_from_samples
+from limner.engine.errors import DeviceError, InputError, OutputError, UsageError
+from limner.engine.types import AudioChunk, Picture
+from limner.streams import whip
+from limner.streams.sinks.whip import WhipSink, create
 
 SIZE = (64, 64)
-PATIENCE = 20                  # s; only a broken connection ever waits so long
+PATIENCE = 30          # s; only a broken connection ever waits so long
+TOKEN = "a-token-of-good-length"
 
 
 @pytest.fixture(autouse=True)
@@ -25,113 +29,209 @@ def loopback(monkeypatch):
     monkeypatch.setattr(aioice.ice, "get_host_addresses", only_loopback)
 
 
-class Server:
-    """One endpoint, `/live`. `asked` holds (method, authorization)."""
+class Service:
+    """A streaming service: takes one stream, keeps its tracks, remembers every request."""
 
-    def __init__(self):
-        self.status, self.body, self.asked, self.tracks = 201, None, [], {}
-        self.peer, self.location, self.ended = None, "/live/42", asyncio.Event()
+    def __init__(self, location="/stream/1") -> None:
+        self.location = location
+        self.requests, self.tracks = [], {}
+        self.pc = RTCPeerConnection()
+        self.pc.on("track", lambda track: self.tracks.__setitem__(track.kind, track))
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self.handle)
+        self.server = TestServer(app)
 
-    async def take(self, request):
-        self.asked.append(("POST", request.headers.get("Authorization")))
-        if self.status != 201:
-            return web.Response(status=self.status)
-        if self.body is None:
-            self.peer = RTCPeerConnection()
-            self.peer.on("track", lambda track: self.tracks.update({track.kind: track}))
-            await self.peer.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
-            await self.peer.setLocalDescription(await self.peer.createAnswer())
-        body = self.body or self.peer.localDescription.sdp
-        return web.Response(status=201, text=body, content_type="application/sdp", headers={"Location": self.location})
+    async def handle(self, request):
+        self.requests.append((request.method, request.path, request.headers.get("Authorization")))
+        if request.method == "DELETE":
+            return web.Response()
+        assert request.content_type == "application/sdp"
+        return await self.answer(request)
 
-    async def end(self, request):
-        self.asked.append(("DELETE", request.headers.get("Authorization")))
-        self.ended.set()
-        return web.Response()
+    async def answer(self, request):
+        await self.pc.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
+        await self.pc.setLocalDescription(await self.pc.createAnswer())
+        return web.Response(status=201, text=self.pc.localDescription.sdp, content_type="application/sdp",
+                            headers={"Location": self.location})
 
+    @asynccontextmanager
+    async def running(self):
+        async with self.server, asyncio.timeout(PATIENCE):
+            yield self
+            await self.pc.close()
 
-@pytest.fixture
-async def server():
-    it = Server()
-    app = web.Application()
-    app.router.add_post("/live", it.take)
-    app.router.add_delete("/live/42", it.end)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    it.url = f"http://127.0.0.1:{runner.addresses[0][1]}/live"
-    yield it
-    if it.peer:
-        await it.peer.close()
-    await runner.cleanup()
+    def url(self, path="/whip", user=""):
+        return f"http://{user}{self.server.host}:{self.server.port}{path}"
 
 
-async def pump(sink, stop):
-    """Pictures and sound until stopped; `play` and `show` yield to the loop."""
-    sound, k = chunks_of(tone(20)), 0
-    while not stop.is_set():
-        await sink.show(plain(k * 1800, SIZE, luma=60 + k % 100, duration=1800))
-        await sink.play(sound[k % 1000])
-        k += 1
-        await asyncio.to_thread(int)
+def picture(pts, grey):
+    planes = np.full((SIZE[0] * 3 // 2, SIZE[1]), 128, np.uint8)
+    planes[: SIZE[0]] = grey
+    return Picture(planes, SIZE, pts, captured_ns=0)
 
 
-async def test_picture_and_voice_arrive_and_the_session_is_ended(server, monkeypatch):
-    monkeypatch.setenv("LIMNER_WHIP_TOKEN", "secret")
-    stop = asyncio.Event()
-    async with asyncio.timeout(PATIENCE), create(server.url, size=SIZE, fps=50) as sink:
-        pumping = asyncio.create_task(pump(sink, stop))
-        frames = [await server.tracks["video"].recv() for _ in range(5)]
-        heard = [await server.tracks["audio"].recv() for _ in range(10)]
-        stop.set()
-        await pumping
-    assert {(f.width, f.height) for f in frames} == {SIZE} and all(f.samples for f in heard)
-    assert frames[-1].to_ndarray(format="gray").mean() > 30
-    assert server.asked == [("POST", "Bearer secret"), ("DELETE", "Bearer secret")]
+async def stream(sink):
+    """A grey picture and a tone in real time until cancelled."""
+    clock, at = MonotonicClock(), 0
+    tone = 0.3 * np.sin(np.arange(640) * 2 * np.pi * 500 / 16_000).astype(np.float32)
+    while True:
+        await sink.play(AudioChunk(tone, 16_000, at * 640, ticks_from_samples(at * 640), 0))
+        await sink.show(picture(at * TICKS // 25, 180))
+        at += 1
+        await clock.sleep_until(at * TICKS // 25)
 
 
-async def test_a_server_that_goes_away_is_said(server):
-    async with asyncio.timeout(PATIENCE):
-        sink = create(server.url, size=SIZE, fps=50)
-        await sink.__aenter__()
-        pumping = asyncio.create_task(pump(sink, asyncio.Event()))
-        await server.tracks["video"].recv()
-        await server.peer.close()
-        with pytest.raises(DeviceError, match="the server has ended the session"):
-            await pumping
-        await sink.__aexit__(None, None, None)
+async def test_pictures_and_sound_arrive_and_the_goodbye_too():
+    async with Service().running() as service:
+        sink = create(service.url(user=f"{TOKEN}@"), size=SIZE, fps=25)
+        async with sink:
+            streaming = asyncio.create_task(stream(sink))
+            frame = await service.tracks["video"].recv()
+            while abs(frame.to_ndarray(format="gray").mean() - 191) > 4:     # 180 in limited range is 191
+                frame = await service.tracks["video"].recv()
+            assert (frame.width, frame.height) == SIZE and sink.codec == "h264" and sink.bytes_sent > 0
+            while np.abs((await service.tracks["audio"].recv()).to_ndarray()).max() < 5_000:
+                pass
+            streaming.cancel()
+        assert service.requests == [("POST", "/whip", f"Bearer {TOKEN}"), ("DELETE", "/stream/1", f"Bearer {TOKEN}")]
 
 
-async def test_the_token_goes_to_its_own_origin_only(server, monkeypatch):
-    monkeypatch.setenv("LIMNER_WHIP_TOKEN", "secret")
-    server.location = server.url.replace("127.0.0.1", "localhost") + "/42"
-    async with asyncio.timeout(PATIENCE), create(server.url, size=SIZE, fps=50):
+async def test_a_server_without_h264_gets_vp8():
+    class Vp8(Service):
+        async def answer(self, request):
+            sdp = await request.text()
+            kept = [line for line in sdp.splitlines() if "H264" not in line and "level-asymmetry" not in line]
+            await self.pc.setRemoteDescription(RTCSessionDescription("\r\n".join(kept) + "\r\n", "offer"))
+            await self.pc.setLocalDescription(await self.pc.createAnswer())
+            return web.Response(status=201, text=self.pc.localDescription.sdp, content_type="application/sdp")
+
+    async with Vp8().running() as service, create(service.url(), size=SIZE, fps=25) as sink:
+        streaming = asyncio.create_task(stream(sink))
+        await service.tracks["video"].recv()
+        assert sink.codec == "vp8"
+        streaming.cancel()
+    assert [method for method, *_ in service.requests] == ["POST"]           # no Location, nothing to end
+
+
+async def test_our_own_whip_takes_it():
+    from limner.clients.serve import ServeOptions, make_app
+    from limner.clients.serve_avatars import Gallery
+    from limner.engine.config import Settings
+    from limner.engine.session import Session
+    from limner.engine.testing import CollectSink, FakeAnimator, FakeExtractor
+
+    heard = CollectSink()
+
+    async def factory(request):
+        return Session(extractor=FakeExtractor(), animator=FakeAnimator(16), sinks=[*request.sinks, heard],
+                       clock=MonotonicClock(), settings=Settings(fps=request.fps, size=request.size))
+
+    server = TestServer(make_app(factory, Gallery(), ServeOptions(token=TOKEN, size=256)))
+    async with server, asyncio.timeout(PATIENCE):
+        url = f"http://127.0.0.1:{server.port}/whip"
+        with pytest.raises(UsageError, match=r"refused the stream \(401 Unauthorized\); give its token in LIMNER_WHIP_TOKEN"):
+            await create(url, size=SIZE, fps=25).__aenter__()
+        async with WhipSink(whip.WhipEndpoint(url, TOKEN), size=SIZE, fps=25) as sink:
+            streaming = asyncio.create_task(stream(sink))
+            while np.abs(heard.heard[-3200:]).max(initial=0) < 0.1:
+                await asyncio.sleep(0)
+            streaming.cancel()
+
+
+async def test_a_server_that_goes_away_is_an_output_error():
+    async with Service().running() as service:
+        sink = create(service.url(), size=SIZE, fps=25)
+        async with sink:
+            await service.pc.close()
+            with pytest.raises(OutputError, match="ended; start again when the server is back"):
+                await stream(sink)
+
+
+class Odd(Service):
+    """Answers every POST with one prepared response."""
+
+    def __init__(self, status=201, text="", kind="application/sdp", **headers) -> None:
+        super().__init__()
+        self._given = dict(status=status, text=text, content_type=kind, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    async def answer(self, request):
+        return web.Response(**self._given)
+
+
+@pytest.mark.parametrize("given, error, line", [
+    (dict(status=401), UsageError, "401 Unauthorized); give its token in LIMNER_WHIP_TOKEN"),
+    (dict(status=403), UsageError, "403 Forbidden); give another token"),
+    (dict(status=404), UsageError, "404 Not Found); check the path"),
+    (dict(status=405), UsageError, "this is no WHIP endpoint"),
+    (dict(status=200, text="v=0"), UsageError, "200 OK)"),
+    (dict(status=500), UsageError, "its log may say why"),
+    (dict(text="<html>", kind="text/html"), InputError, "answered with text/html, not with an SDP answer"),
+    (dict(text="hello"), InputError, "not with an SDP answer"),
+    (dict(text="v=0" + "x" * 70_000), InputError, "not with an SDP answer"),
+    (dict(text="v=0\r\nnonsense\r\n"), InputError, "cannot be used"),
+    (dict(status=307, Location="http://example.com/whip"), UsageError, "redirects to another host"),
+    (dict(status=308, Location="ftp://127.0.0.1/whip"), UsageError, "redirects to another host"),
+    (dict(status=307, Location="http://x@127.0.0.1/whip"), UsageError, "redirects to another host"),
+    (dict(status=307, Location="/whip"), UsageError, "redirects too often"),
+])
+async def test_what_a_server_says_instead_is_told_in_one_line(given, error, line):
+    async with Odd(**given).running() as service:
+        with pytest.raises(error) as caught:
+            await create(service.url(user=f"user:{TOKEN}@", path="/whip?key=secret"), size=SIZE, fps=25).__aenter__()
+        text = str(caught.value)
+        assert line in text and "\n" not in text and TOKEN not in text and "secret" not in text
+        assert len(service.requests) <= 4 + 1                    # four POSTs for a loop, and a goodbye where there was a Location
+
+
+async def test_a_redirect_on_the_same_host_is_followed_with_the_token():
+    class Moved(Service):
+        async def answer(self, request):
+            if request.path == "/old":
+                return web.Response(status=307, headers={"Location": "/new"})
+            return await super().answer(request)
+
+    async with Moved().running() as service, create(service.url("/old", f"{TOKEN}@"), size=SIZE, fps=25):
+        assert service.requests == [("POST", path, f"Bearer {TOKEN}") for path in ("/old", "/new")]
+
+
+async def test_a_stream_kept_on_another_host_is_not_told_the_token(caplog):
+    async with Service("http://127.0.0.2:1/stream").running() as service, create(service.url(), size=SIZE, fps=25):
         pass
-    assert server.asked == [("POST", "Bearer secret"), ("DELETE", None)]
+    assert [method for method, *_ in service.requests] == ["POST"] and "on another host" in caplog.text
 
 
-@pytest.mark.parametrize("status, found", [(401, "LIMNER_WHIP_TOKEN"), (404, "no such stream"), (500, "answered 500"), (302, "answered 302")])
-async def test_a_refusal_is_one_line(server, status, found):
-    server.status = status
-    with pytest.raises(DeviceError, match=found) as caught:
-        await create(server.url, size=SIZE, fps=25).__aenter__()
-    assert "\n" not in str(caught.value)
+async def test_a_server_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(whip, "ANSWER_WITHIN", 0.2)
+
+    class Silent(Service):
+        async def answer(self, request):
+            await asyncio.Event().wait()
+
+    async with Silent().running() as service:
+        with pytest.raises(DeviceError, match="did not answer within"):
+            await create(service.url(), size=SIZE, fps=25).__aenter__()
 
 
-async def test_a_junk_answer_is_one_line(server):
-    server.body = "v=0\r\nthis is no SDP"
-    with pytest.raises(DeviceError, match="the answer cannot be used"):
-        await create(server.url, size=SIZE, fps=25).__aenter__()
-    assert server.ended.is_set()                       # what was begun there was taken back
+async def test_a_server_that_is_not_there(unused_tcp_port):
+    with pytest.raises(DeviceError, match=r"cannot reach http://127\.0\.0\.1.*check the URL"):
+        await create(f"http://127.0.0.1:{unused_tcp_port}/whip", size=SIZE, fps=25).__aenter__()
 
 
-async def test_nobody_there():
-    with pytest.raises(DeviceError, match="cannot be reached"):
-        await create("http://127.0.0.1:9/live", size=SIZE, fps=25).__aenter__()
-
-
-@pytest.mark.parametrize("url", ["", "live", "ftp://127.0.0.1/live", "http:///live"])
-def test_what_is_no_address(url):
-    with pytest.raises(UsageError, match="WHIP endpoint"):
+@pytest.mark.parametrize("url", ["", "host/path", "ftp://host/", "file:///etc/passwd", "http://", "http://host:99999/",
+                                 "http://host/a b", "http://host/\r\nX: y", "http://[::1/", "javascript:alert(1)"])
+def test_only_http_urls_are_taken(url):
+    with pytest.raises(UsageError, match="expected whip:https://host/path"):
         create(url, size=SIZE, fps=25)
+
+
+def test_a_token_with_a_line_break_is_no_header(monkeypatch):
+    monkeypatch.setenv("LIMNER_WHIP_TOKEN", "a\r\nX-Injected: yes")
+    with pytest.raises(UsageError, match="token holds a space"):
+        create("https://host/whip", size=SIZE, fps=25)
+
+
+def test_the_token_in_the_url_comes_first_and_is_never_shown():
+    endpoint = whip.WhipEndpoint("https://:s%2Fecret@Host:8443/live?key=k", "other")
+    assert endpoint._authorization() == {"Authorization": "Bearer s/ecret"}
+    assert str(endpoint) == "https://host:8443/live" and endpoint.url == "https://host:8443/live?key=k"
+    assert whip.WhipEndpoint("https://host", "other")._authorization() == {"Authorization": "Bearer other"}
