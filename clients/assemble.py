@@ -4,6 +4,7 @@ Everything slow happens here, once: rigging the portrait, loading weights, the a
 wrong with what the user asked is found here too, not at frame 500.
 """
 
+import dataclasses
 from dataclasses import dataclass, field
 
 from limner.engine.clock import Clock, MonotonicClock
@@ -17,6 +18,8 @@ from limner.models.face.colour import to_picture
 
 from . import loader
 from .options import Options
+
+EMBEDDED = "morphable"             # the animator that needs nothing and stands in for the others
 
 
 @dataclass(slots=True)
@@ -108,4 +111,18 @@ def session(options: Options, *, sinks: list[AVSink], source: AudioSource | None
     it = prepared or face(options)
     settings = Settings(fps=options.fps, size=options.size, cap_ms=options.cap_ms, seed=options.seed)
     return Session(extractor=it.extractor, animator=it.animator, stages=it.stages, sinks=sinks, source=source,
-                   clock=clock or MonotonicClock(), settings=settings, colour=to_picture)
+                   clock=clock or MonotonicClock(), settings=settings, colour=to_picture, fallback=standby(options, it))
+
+
+def standby(options: Options, it: Face) -> tuple[FeatureExtractor, Animator] | None:
+    """The embedded face of the same person, seated, for when a network fails in mid-session.
+
+    None where there is nobody to seat: the embedded face itself, an idle clip, or pictures that are not square.
+    """
+    height, width = it.animator.size
+    if options.animator == EMBEDDED or options.face_options().clip or height != width:
+        return None
+    plain = dataclasses.replace(options, animator=EMBEDDED, size=height, weights=None, graph=None, basis=None,
+                                restore="off", interpolate="off")
+    spare = face(plain, it.avatar)
+    return spare.extractor, spare.animator
