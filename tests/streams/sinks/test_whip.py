@@ -138,9 +138,10 @@ async def test_our_own_whip_takes_it():
             streaming.cancel()
 
 
-async def test_a_server_that_goes_away_is_an_output_error():
+async def test_a_server_that_goes_away_is_an_output_error(monkeypatch):
     async with Service().running() as service:
         sink = create(service.url(), size=SIZE, fps=25)
+        monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.1)          # else it takes 12 s to be sure
         async with sink:
             await service.pc.close()
             with pytest.raises(OutputError, match="ended; start again when the server is back"):
