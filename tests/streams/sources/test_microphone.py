@@ -146,7 +146,7 @@ async def test_plugged_in_again_it_goes_on(ear):
     ear.audio.devices = devices
     for _ in range(30):
         await ear.clock.advance(100 * MS)
-    await until(lambda: len(ear.audio.opened) == 2)
+    await until(lambda: len(ear.audio.opened) >= 2)     # a slow thread may see the device at its first look
     await ear.speak(ear.audio, 5, value=0.5)
     assert not ear.task.done() and ear.chunks[-1].samples[0] == 0.5
 
