@@ -23,6 +23,7 @@ def run(options: Options, args: argparse.Namespace) -> int:
     where = ServeOptions(
         host=args.host, port=args.port, token=args.token, max_sessions=args.max_sessions, fps=options.fps,
         size=options.size, cert=args.cert, key=args.key, origins=tuple(args.origin), ice_servers=tuple(args.ice_server),
+        listen=args.listen,
     )
     asyncio.run(serve(session_factory(options), Gallery(chosen), where, ready=announce))
     return 0

@@ -17,6 +17,7 @@ from limner.engine.types import AudioChunk, Picture
 
 from . import assemble, loader
 from .options import Options
+from .overhear import check_live, listening
 from .render import say_flat, say_notes, write_report
 
 SOURCES = {"mic": "microphone", "zmq": "zeromq"}
@@ -79,21 +80,24 @@ class Watched:
             raise
 
 
-def run(options: Options, source: str, sinks: Sequence[str], *, report: Path | None = None, quiet: bool = False) -> int:
+def run(options: Options, source: str, sinks: Sequence[str], *, listen: str | None = None, report: Path | None = None,
+        quiet: bool = False) -> int:
     """Run until the source ends, Ctrl-C or SIGTERM; each closes recordings and devices. Returns 0.
 
-    Raises the errors of the parts named (exit status 2). A sink that fails while others still work is reported when
-    the session is over; the failure of the last one ends it.
+    `listen` names the sound of whom the avatar talks with. Raises the errors of the parts named (exit status 2). A sink
+    that fails while others still work is reported when the session is over; the failure of the last one ends it.
     """
     if not sinks:
         raise UsageError("nothing to send to; expected at least one --to SINK, for example --to talk.mp4")
-    return asyncio.run(live(options, source, sinks, report, quiet))
+    return asyncio.run(live(options, source, sinks, report, quiet, listen))
 
 
-async def live(options: Options, source: str, sinks: Sequence[str], report: Path | None, quiet: bool) -> int:
+async def live(options: Options, source: str, sinks: Sequence[str], report: Path | None, quiet: bool,
+               listen: str | None = None) -> int:
     """Assemble and run one session. What is named is checked before the slow seating of the face."""
     clock = clock_for(source)
     ear, makers = source_of(source, clock), [sink_maker(text) for text in sinks]
+    other = check_live(listen, source_of(listen, clock)) if listen else None
     face = assemble.face(options)
     say_notes(options, face, quiet)
     if flat := [text for text in sinks if not text.startswith(("zmq:", "null"))]:
@@ -106,7 +110,8 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
         outlets[0].begun = once(f"{source} -> {', '.join(sinks)}; {milliseconds(session.latency()):.0f} ms behind the "
                                 "voice; Ctrl-C ends")
     try:
-        await until_stopped(session)
+        async with listening(session, other):
+            await until_stopped(session)
     finally:
         if report:
             write_report(report, session.metrics.snapshot())

@@ -26,7 +26,10 @@ DRAIN_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where and for whom. `token` is demanded for any `host` but this machine; `origins` are other sites' pages that may call."""
+    """Where and for whom. `token` is demanded for any `host` but this machine; `origins` are other sites' pages that may call.
+
+    With `listen` a visitor's microphone is whom the avatar listens to; it speaks by /say and /audio.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8400
@@ -38,6 +41,7 @@ class ServeOptions:
     key: Path | None = None
     origins: tuple[str, ...] = ()
     ice_servers: tuple[str, ...] = ()
+    listen: bool = False
     clock: Clock = field(default_factory=MonotonicClock)
 
 
@@ -46,7 +50,7 @@ def make_app(factory: SessionFactory, gallery: Gallery, options: ServeOptions) -
     check_bind(options.host, options.token)
     sessions = Sessions(factory, options.clock, options.max_sessions)
     talk = Talk(sessions, gallery, options.clock, fps=options.fps, size=options.size, ice_servers=options.ice_servers,
-                private=not is_loopback(options.host))
+                private=not is_loopback(options.host), listen=options.listen)
     guarded = guard(options.token, is_loopback(options.host), options.origins)
     app = web.Application(middlewares=[guarded, one_line_errors])
     app.add_routes(_page_routes(options))

@@ -13,6 +13,7 @@ from limner.engine.clock import Clock
 from limner.engine.errors import Busy, UsageError
 from limner.engine.protocols import AVSink
 from limner.engine.session import Session
+from limner.engine.types import AudioChunk
 from limner.models.avatar import Avatar
 from limner.streams.peer import Peer
 from limner.streams.sinks.webrtc import WebRTCSink
@@ -124,11 +125,13 @@ class Sessions:
                 return live
         return None
 
-    def join(self, live: Live, peer: Peer) -> str:
-        """Count `peer` in; its id. Its voice, if it sends one, is heard from now on."""
+    def join(self, live: Live, peer: Peer, *, converses: bool = False) -> str:
+        """Count `peer` in; its id. Its voice, if it sends one, is heard from now on: as the avatar's own, or, if it
+        `converses`, as whom the avatar listens to.
+        """
         peer_id = secrets.token_urlsafe(9)
         live.peers[peer_id] = peer
-        live.start(self._listen(live, peer))
+        live.start(self._hear(peer, live.session.listen if converses else live.session.push))
         live.start(self._follow(live, peer_id, peer))
         return peer_id
 
@@ -181,10 +184,10 @@ class Sessions:
         live.tell({"error": f"the session failed ({type(error).__name__}); connect again"})
         await self.close(live)
 
-    async def _listen(self, live: Live, peer: Peer) -> None:
+    async def _hear(self, peer: Peer, take: Callable[[AudioChunk], None]) -> None:
         if peer.microphone:
             async for chunk in peer.microphone:
-                live.session.push(chunk)
+                take(chunk)
 
     async def _follow(self, live: Live, peer_id: str, peer: Peer) -> None:
         await peer.closed.wait()

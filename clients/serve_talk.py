@@ -25,10 +25,12 @@ class Talk:
     """The three endpoints over one registry of sessions."""
 
     def __init__(self, sessions: Sessions, gallery: Gallery, clock: Clock, *, fps: int, size: int,
-                 ice_servers: tuple[str, ...] = (), private: bool = True) -> None:
-        """`fps` and `size` are what a peer gets that names none. `private` sessions are watched by who knows their id only."""
+                 ice_servers: tuple[str, ...] = (), private: bool = True, listen: bool = False) -> None:
+        """`fps` and `size` are what a peer gets that names none. `private` sessions are watched by who knows their id only.
+        With `listen` a talker's microphone is whom the avatar listens to, not its own voice.
+        """
         self._sessions, self._gallery, self._clock, self._ice = sessions, gallery, clock, ice_servers
-        self._fps, self._size, self._private = fps, size, private
+        self._fps, self._size, self._private, self._listen = fps, size, private, listen
         self._etags: dict[str, str] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -38,10 +40,14 @@ class Talk:
         return found
 
     async def talk(self, request: web.Request) -> web.Response:
-        """A session of one's own: microphone up, avatar down. `?avatar=&fps=&size=&background=` choose the face."""
+        """A session of one's own: microphone up, avatar down. `?avatar=&fps=&size=&background=` choose the face.
+
+        With `?listen=1` the microphone does not speak through the face: the avatar listens to it.
+        """
         offer = await self._offer(request, sees=True)
         live = await self._open(request)
-        return await self._answer(request, offer, live, sees=True, hears=True)
+        converses = request.query.get("listen", str(int(self._listen))) == "1"
+        return await self._answer(request, offer, live, sees=True, hears=True, converses=converses)
 
     async def whip(self, request: web.Request) -> web.Response:
         """Sound in: the peer's voice drives `?session=ID`, or a session that everybody can watch by `/whep`."""
@@ -98,11 +104,12 @@ class Talk:
             parse(background, files=False)                   # a caller names no files of the server's
         return await self._sessions.open(avatar, fps, size, background=background, shared=shared)
 
-    async def _answer(self, request: web.Request, offer: str, live: Live, *, sees: bool, hears: bool) -> web.Response:
+    async def _answer(self, request: web.Request, offer: str, live: Live, *, sees: bool, hears: bool,
+                      converses: bool = False) -> web.Response:
         viewer = live.sink.viewer(alpha=request.query.get("alpha") == "1") if sees else None
         peer = Peer(viewer, hears=hears, clock=self._clock, ice_servers=self._ice,
                     on_message=lambda message: _obey(live, message))
-        peer_id = self._sessions.join(live, peer)       # first: a refused offer then ends the session it opened
+        peer_id = self._sessions.join(live, peer, converses=converses)       # first: a refused offer then ends the session it opened
         answer = await peer.answer(offer)
         self._etags = {known: tag for known, tag in self._etags.items() if self._sessions.find_peer(known)}
         self._etags[peer_id] = f'"{secrets.token_urlsafe(9)}"'

@@ -165,8 +165,46 @@ async def test_a_file_is_spoken_through_the_face_and_an_interrupt_stops_it(stage
 async def test_the_microphone_drives_the_face(stage):
     _, _ = await stage.connect()
     async with asyncio.timeout(PATIENCE):
-        while not stage.factory.sessions[0].metrics.hops.get("hear"):
+        while not stage.factory.sessions[0].metrics.hops["hear"].count:
             await asyncio.sleep(0.01)
+
+
+class Ears(Factory):
+    """Sessions that remember what they were given to listen to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = []
+
+    async def __call__(self, request: SessionRequest) -> Session:
+        session = await super().__call__(request)
+        session.listen = self.heard.append
+        return session
+
+
+@pytest.mark.parametrize(("serving", "query"), [(True, ""), (False, "&listen=1")])
+async def test_where_the_avatar_listens_the_microphone_is_somebody_elses(serving, query):
+    factory = Ears()
+    app = make_app(factory, Gallery(make=rigged), ServeOptions(listen=serving))
+    async with TestClient(TestServer(app)) as client, asyncio.timeout(PATIENCE):
+        stage = Stage(client, factory)
+        await stage.connect("/talk?size=256" + query)
+        while len(factory.heard) < 5:
+            await asyncio.sleep(0.01)
+        assert not factory.sessions[0].metrics.hops["hear"].count           # nothing was said
+        await stage.browsers[0].close()
+
+
+async def test_a_visitor_may_speak_through_an_avatar_that_listens_to_others():
+    factory = Ears()
+    app = make_app(factory, Gallery(make=rigged), ServeOptions(listen=True))
+    async with TestClient(TestServer(app)) as client, asyncio.timeout(PATIENCE):
+        stage = Stage(client, factory)
+        await stage.connect("/talk?size=256&listen=0")
+        while not factory.sessions[0].metrics.hops["hear"].count:
+            await asyncio.sleep(0.01)
+        assert not factory.heard
+        await stage.browsers[0].close()
 
 
 async def test_whip_in_and_whep_out_meet_in_one_session(stage):
