@@ -15,7 +15,7 @@ from limner.engine.protocols import AudioSource, AVSink
 from limner.engine.session import Session
 from limner.engine.types import AudioChunk, Picture
 
-from . import assemble, loader
+from . import assemble, loader, seat
 from .options import Options
 from .overhear import check_live, listening
 from .render import say_flat, say_notes, write_report
@@ -103,9 +103,12 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     if flat := [text for text in sinks if not text.startswith(("zmq:", "null"))]:
         say_flat(options, ", ".join(flat), quiet)
     outlets = [Watched(make(size=face.animator.size, fps=options.fps)) for make in makers]
+    face.animator = seated = seat.Seat(face.animator)
     session = assemble.session(options, sinks=outlets, source=ear, clock=clock, prepared=face)
-    if hasattr(ear, "attend"):                           # a bus also carries expressions and commands
-        ear.attend(session)
+    desk = seat.desk(session, seated, face, options)
+    for part in (ear, *(outlet.sink for outlet in outlets)):
+        if hasattr(part, "attend"):                      # a bus also carries expressions, events and commands
+            part.attend(desk)
     if not quiet:
         outlets[0].begun = once(f"{source} -> {', '.join(sinks)}; {milliseconds(session.latency()):.0f} ms behind the "
                                 "voice; Ctrl-C ends")

@@ -37,7 +37,8 @@ class FeatureExtractor(Protocol):
 class Animator(Protocol):
     """Feature window to picture.
 
-    May have `budget: int`, the ticks one draw takes on a fit machine; without it `Settings.draw_ms` is declared.
+    May have `budget: int`, the ticks one draw takes on a fit machine; without it `Settings.draw_ms` is declared; and
+    `expression: Expression`, what the last picture shows with all own motion, for programs that follow the face.
     May have `listen(chunk: AudioChunk)`, called between draws with the voice of whom the avatar talks with, 16 kHz mono;
     its `pts` is the drawn instant at which it was heard.
     """

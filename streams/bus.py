@@ -2,12 +2,13 @@
 
 An endpoint is ZeroMQ's own, with options after a question mark: `tcp://0.0.0.0:5555?key=server.key_secret&clients=DIR`.
 `key` is a CURVE certificate with its secret half (`zmq.auth.create_certificates`), `clients` a folder of the public
-certificates that may connect; without it nobody may.
+certificates that may connect; without it nobody may. Which further options there are is the caller's matter.
 """
 
 import contextlib
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,26 +18,41 @@ import zmq.auth
 from limner.engine.errors import DeviceError, UsageError
 from zmq.auth.asyncio import AsyncioAuthenticator
 
+MAX_MESSAGE = 64 * 2**20               # bytes; who sends more is disconnected before it is read
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to bind, and with which certificate."""
+    """Where to bind, with which certificate; `options` are the further ones that were asked for."""
 
     address: str
     key: Path | None = None
     clients: Path | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def beside(self, address: str) -> "Endpoint":
+        """Another address with the same certificates. Raises UsageError as `parse` does."""
+        return _checked(Endpoint(address, self.key, self.clients))
 
 
-def parse(text: str) -> Endpoint:
-    """Raises UsageError for what is no endpoint, or is reachable from outside without a certificate."""
+def parse(text: str, options: Collection[str] = ()) -> Endpoint:
+    """Raises UsageError for what is no endpoint, has others than `options`, or is reachable from outside without a
+    certificate.
+    """
     address, _, query = text.partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    if unknown := set(options) - {"key", "clients"}:
-        raise UsageError(f"zmq:{text}: unknown option {', '.join(sorted(unknown))}; there are key=FILE and clients=DIR")
-    if urlsplit(address).scheme not in ("tcp", "ipc", "inproc"):
+    asked = dict(parse_qsl(query, keep_blank_values=True))
+    if unknown := set(asked) - {"key", "clients", *options}:
+        known = ", ".join(("key=FILE", "clients=DIR", *(f"{name}=..." for name in options)))
+        raise UsageError(f"zmq:{text}: unknown option {', '.join(sorted(unknown))}; there are {known}")
+    key, clients = (Path(asked.pop(name)) if name in asked else None for name in ("key", "clients"))
+    return _checked(Endpoint(address, key, clients, asked))
+
+
+def _checked(found: Endpoint) -> Endpoint:
+    text = found.address
+    if urlsplit(text).scheme not in ("tcp", "ipc", "inproc"):
         raise UsageError(f"zmq:{text}: expected an endpoint such as tcp://127.0.0.1:5555 or ipc:///tmp/limner")
-    found = Endpoint(address, *(Path(options[name]) if name in options else None for name in ("key", "clients")))
-    if found.key is None and not local(address):
+    if found.key is None and not local(text):
         raise UsageError(f"zmq:{text}: others could listen in; bind to 127.0.0.1, or add ?key=FILE&clients=DIR with CURVE "
                          "certificates")
     if found.key and not (found.clients and found.clients.is_dir()):
@@ -59,8 +75,9 @@ class Bus:
     """One bound socket and, where it has a certificate, the check of who connects. Never blocks on leaving."""
 
     def __init__(self, endpoint: Endpoint, kind: int, queue: int) -> None:
-        """`kind` zmq.PUB or zmq.PULL; `queue` messages per peer before PUB drops or senders wait."""
+        """`kind` zmq.PUB, PULL or ROUTER; `queue` messages per peer before PUB drops or senders wait."""
         self._endpoint, self._kind, self._queue = endpoint, kind, queue
+        self._context: zmq.asyncio.Context | None = None
         self._auth: AsyncioAuthenticator | None = None
         self.address = endpoint.address          # after `open`, with the port that was chosen for tcp://...:*
 
@@ -71,6 +88,7 @@ class Bus:
         try:
             self.socket.set_hwm(self._queue)
             self.socket.linger = 0
+            self.socket.maxmsgsize = MAX_MESSAGE
             self.socket.ipv6 = "[" in self._endpoint.address
             if self._endpoint.key:
                 self._encrypt(self._endpoint.key)
@@ -98,8 +116,11 @@ class Bus:
         self.socket.curve_publickey, self.socket.curve_secretkey, self.socket.curve_server = public, secret, True
 
     def close(self) -> None:
-        """Drop what was not sent and free the address."""
+        """Drop what was not sent and free the address; nothing happens when it is not open."""
+        if self._context is None:
+            return
         if self._auth:
             self._auth.stop()
         self.socket.close()
         self._context.term()
+        self._context = self._auth = None

@@ -4,16 +4,18 @@ The header always holds `v` (schema version), `session`, `generation` and `pts`;
 are little-endian, C order. What does not fit, whatever it is, is a WireError; nothing is allocated before its size is
 checked.
 
-| topic        | header besides                              | payload                                             |
-| ------------ | ------------------------------------------- | --------------------------------------------------- |
-| `video`      | kind "i420", shape [H, W], duration, drawn  | u8 planes, H * W * 3 / 2 bytes                      |
-| `audio`      | dtype "f32" or "s16", rate, start           | mono samples                                        |
-| `expression` | -                                           | f32 [58]: 52 ARKit weights, then pose               |
-| `event`      | name, data (a map of plain values)          | empty                                               |
-| `control`    | name ("interrupt", "express_none")          | empty                                               |
+| topic        | header besides                                 | payload                                          |
+| ------------ | ---------------------------------------------- | ------------------------------------------------ |
+| `video`      | kind, shape [H, W], duration, drawn, may: shm  | u8, see `KINDS`; empty with shm                  |
+| `audio`      | dtype "f32" or "s16", rate, start              | mono samples                                     |
+| `expression` | -                                              | f32 [58]: 52 ARKit weights, then pose            |
+| `event`      | name, data (a map of plain values)             | empty                                            |
+| `control`    | name (see `CONTROLS`), data; "say": as audio   | "say": samples, "express": f32 [58], else empty  |
+| `reply`      | name "ok" or "error", data                     | empty                                            |
 
-`times` in any header maps a stage's name to its monotonic nanoseconds on the sender ("captured", "sent"): on one
-machine their differences are per-stage delays.
+`shm` {name, offset, size, sequence} says where a picture lies in shared memory (see `slots`). `times` in any header maps
+a stage's name to its monotonic nanoseconds on the sender ("captured", "sent"): on one machine their differences are
+per-stage delays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,15 +26,20 @@ import msgpack
 import numpy as np
 from limner.engine.errors import InputError
 from limner.engine.types import EXPRESSION_ROW, AudioChunk, Expression, Picture
+from numpy.typing import NDArray
 
 from .audio import RATES, to_float
+from .slots import Slot
 
 VERSION = 1
 MAX_HEADER = 4096                    # bytes
 MAX_SIDE = 4096                      # px
 MAX_SECONDS = 10                     # of sound in one message
-CONTROLS = ("interrupt", "express_none")
+MAX_SPEECH = 120                     # s in one "say"
+CONTROLS = ("interrupt", "express_none", "express", "say", "avatar", "status")
 DTYPES = {"f32": np.dtype("<f4"), "s16": np.dtype("<i2")}
+# Bytes of a picture: fixed per pixel, except for JPEG, which is at most as large as raw.
+KINDS = {"i420": 1.5, "rgb": 3, "bgra": 4, "jpeg": 3}
 Part = bytes | memoryview | np.ndarray
 
 
@@ -41,20 +48,41 @@ class WireError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture in another form than a Picture's I420: `data` is u8 [H, W, 3] RGB, [H, W, 4] BGRA (straight alpha, 255
+    where there is none) or JPEG bytes as u8 [n], by `kind`. With `slot`, of any kind, the bytes are there and `data` is
+    empty."""
+
+    kind: str
+    data: NDArray[np.uint8]
+    size: tuple[int, int]
+    pts: int
+    captured_ns: int
+    duration: int = 0
+    drawn: str = "key"
+    generation: int = 0
+    slot: Slot | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened (out) or is asked for (in, topic `control`)."""
+    """Something that happened (out), is asked for (in, topic `control`) or is answered (topic `reply`).
+
+    `body` is what "say" and "express" bring with them.
+    """
 
     name: str
     data: Mapping[str, Any] = field(default_factory=dict)
     pts: int = 0
+    body: AudioChunk | Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message understood. `body` is an AudioChunk, Picture, Expression or Event according to `topic`."""
+    """One message understood. `body` is an AudioChunk, Picture, Image, Expression or Event according to `topic`."""
 
     topic: str
-    body: AudioChunk | Picture | Expression | Event
+    body: AudioChunk | Picture | Image | Expression | Event
     session: str = ""
     generation: int = 0
     times: Mapping[str, int] = field(default_factory=dict)
@@ -67,8 +95,14 @@ def pack(topic: str, body: Any, *, session: str = "", generation: int = 0, times
     return [topic.encode(), msgpack.packb(header), payload]
 
 
-def _pack_video(picture: Picture) -> tuple[dict, Part]:
-    return {"kind": "i420", "shape": list(picture.size), "duration": picture.duration, "drawn": picture.drawn}, picture.planes
+def _pack_video(picture: Picture | Image) -> tuple[dict, Part]:
+    header = {"kind": "i420", "shape": list(picture.size), "duration": picture.duration, "drawn": picture.drawn}
+    if isinstance(picture, Picture):
+        return header, picture.planes
+    header["kind"] = picture.kind
+    if picture.slot:
+        header["shm"] = {name: getattr(picture.slot, name) for name in ("name", "offset", "size", "sequence")}
+    return header, picture.data
 
 
 def _pack_audio(chunk: AudioChunk) -> tuple[dict, Part]:
@@ -81,10 +115,13 @@ def _pack_expression(expression: Expression) -> tuple[dict, Part]:
 
 
 def _pack_event(event: Event) -> tuple[dict, Part]:
-    return {"name": event.name, "data": dict(event.data)}, b""
+    kinds = {AudioChunk: _pack_audio, Expression: _pack_expression}
+    header, payload = kinds[type(event.body)](event.body) if event.body is not None else ({}, b"")
+    return header | {"name": event.name, "data": dict(event.data)}, payload
 
 
-_PACK = {"video": _pack_video, "audio": _pack_audio, "expression": _pack_expression, "event": _pack_event, "control": _pack_event}
+_PACK = {"video": _pack_video, "audio": _pack_audio, "expression": _pack_expression, "event": _pack_event,
+         "control": _pack_event, "reply": _pack_event}
 
 
 def unpack(parts: Sequence[Part]) -> Message:
@@ -137,28 +174,47 @@ def _array(payload: memoryview, dtype: np.dtype, count: int | None = None) -> np
     return np.frombuffer(payload, dtype)
 
 
-def _unpack_video(header: dict[str, Any], payload: memoryview) -> Picture:
-    shape = _typed(header, "shape", list)
-    good = len(shape) == 2 and all(type(side) is int and 2 <= side <= MAX_SIDE and side % 2 == 0 for side in shape)
-    if header.get("kind") != "i420" or not good:
-        raise WireError(f"pictures of kind {header.get('kind')!r:.20} and shape {shape!r:.40}; expected i420, [H, W] even, at most {MAX_SIDE}")
-    height, width = shape
+def _unpack_video(header: dict[str, Any], payload: memoryview) -> Picture | Image:
+    kind, (height, width), slot = header.get("kind"), _shape(header), _slot(header)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise WireError(f"pictures of kind {kind!r:.20}; expected {', '.join(KINDS)}")
     drawn = header.get("drawn", "key")
     if drawn not in ("key", "between", "repeat"):
         raise WireError(f"header field 'drawn' is {drawn!r:.20}; expected key, between or repeat")
-    planes = _array(payload, np.dtype("u1"), height * width * 3 // 2).reshape(height * 3 // 2, width)
     header.setdefault("duration", 0)
-    return Picture(planes, (height, width), header["pts"], _captured(header), _between(header, "duration", 0, 2**31), drawn,
-                   header["generation"])
+    rest = ((height, width), header["pts"], _captured(header), _between(header, "duration", 0, 2**31), drawn, header["generation"])
+    most = int(height * width * KINDS[kind])
+    if slot or kind == "jpeg":
+        if max(payload.nbytes, slot.size if slot else 0) > most:
+            raise WireError(f"a picture of more than {most} bytes; expected no more at {height} x {width}")
+        return Image(kind, _array(payload, np.dtype("u1"), 0 if slot else None), *rest, slot)
+    pixels = _array(payload, np.dtype("u1"), most)
+    if kind == "i420":
+        return Picture(pixels.reshape(height * 3 // 2, width), *rest)
+    return Image(kind, pixels.reshape(height, width, -1), *rest)
 
 
-def _unpack_audio(header: dict[str, Any], payload: memoryview) -> AudioChunk:
+def _shape(header: dict[str, Any]) -> tuple[int, int]:
+    shape = _typed(header, "shape", list)
+    if len(shape) != 2 or not all(type(side) is int and 2 <= side <= MAX_SIDE and side % 2 == 0 for side in shape):
+        raise WireError(f"pictures of shape {shape!r:.40}; expected [H, W], even, at most {MAX_SIDE}")
+    return shape[0], shape[1]
+
+
+def _slot(header: dict[str, Any]) -> Slot | None:
+    if "shm" not in header:
+        return None
+    place = _typed(header, "shm", dict)
+    return Slot(_typed(place, "name", str), *(_between(place, name, 0, 2**62) for name in ("offset", "size", "sequence")))
+
+
+def _unpack_audio(header: dict[str, Any], payload: memoryview, seconds: int = MAX_SECONDS) -> AudioChunk:
     rate = _between(header, "rate", *RATES)
     dtype = DTYPES.get(_typed(header, "dtype", str))
     if dtype is None:
         raise WireError(f"sound of type {header['dtype']!r:.20}; expected {' or '.join(DTYPES)}")
-    if payload.nbytes > MAX_SECONDS * rate * dtype.itemsize:
-        raise WireError(f"sound of {payload.nbytes} bytes in one message; at most {MAX_SECONDS} s are read")
+    if payload.nbytes > seconds * rate * dtype.itemsize:
+        raise WireError(f"sound of {payload.nbytes} bytes in one message; at most {seconds} s are read")
     header.setdefault("start", 0)
     samples = to_float(_array(payload, dtype))
     return AudioChunk(samples, rate, _between(header, "start", 0, 2**62), header["pts"], _captured(header), header["generation"])
@@ -178,10 +234,14 @@ def _unpack_event(header: dict[str, Any], payload: memoryview) -> Event:
 
 
 def _unpack_control(header: dict[str, Any], payload: memoryview) -> Event:
-    event = _unpack_event(header, payload)
-    if event.name not in CONTROLS:
-        raise WireError(f"control {event.name!r:.40}; expected {' or '.join(CONTROLS)}")
-    return event
+    name, data = _typed(header, "name", str), _typed(header, "data", dict, {})
+    if name not in CONTROLS:
+        raise WireError(f"control {name!r:.40}; expected {' or '.join(CONTROLS)}")
+    if name == "say":
+        return Event(name, data, header["pts"], _unpack_audio(header, payload, MAX_SPEECH))
+    if name == "express":
+        return Event(name, data, header["pts"], _unpack_expression(header, payload))
+    return _unpack_event(header, payload)
 
 
 def _captured(header: dict[str, Any]) -> int:
@@ -190,4 +250,4 @@ def _captured(header: dict[str, Any]) -> int:
 
 
 _UNPACK = {"video": _unpack_video, "audio": _unpack_audio, "expression": _unpack_expression, "event": _unpack_event,
-           "control": _unpack_control}
+           "control": _unpack_control, "reply": _unpack_event}

@@ -77,6 +77,7 @@ class MorphableAnimator:
         spoken = Expression.from_row(row, window.pts)
         live = self.idle.at(window.pts, bool(window.voiced[centre]))
         weights, turn = self._blend(spoken, live.expression)
+        self.expression = Expression(weights, turn, window.pts)
         pixels, alpha = self.renderer.draw(weights, turn, self._relax(spoken), live.breath)
         return Frame(pixels, window.pts, self._duration, window.captured_ns,
                      alpha=alpha if self.alpha else None)

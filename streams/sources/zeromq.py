@@ -1,33 +1,28 @@
 """A voice, expressions and commands from a ZeroMQ PULL socket (message layout in `wire`).
 
 Sound of any rate becomes the session's live voice; `expression` messages move the face beside it; `control` messages
-interrupt. A malformed message is counted and dropped with one log line.
+command it, unanswered (those who want answers ask the sink's `control` socket). A message that is malformed, or asks
+what cannot be done, is counted and dropped with one log line.
 """
 
 import dataclasses
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Protocol, Self
+from typing import Self
 
 import zmq
 from limner.engine.clock import SAMPLE_RATE, Clock, ticks_from_samples
-from limner.engine.errors import UsageError
-from limner.engine.types import AudioChunk, Expression
+from limner.engine.errors import LimnerError
+from limner.engine.types import AudioChunk
 from limner.streams.audio import Resampler
 from limner.streams.bus import Bus, parse
-from limner.streams.wire import Event, Message, WireError, unpack
+from limner.streams.desk import Desk
+from limner.streams.wire import Message, WireError, unpack
 
 QUEUE = 100                        # messages held per sender, about two seconds; then the sender waits
 OLDEST_NS = 5_000_000_000          # a capture time further back is another machine's clock, not a delay
 log = logging.getLogger("limner.zeromq")
-
-
-class Attended(Protocol):
-    """The part of a session that messages may reach."""
-
-    def interrupt(self) -> None: ...
-    def express(self, expression: Expression | None) -> None: ...
 
 
 class ZeroMQSource:
@@ -39,7 +34,7 @@ class ZeroMQSource:
     def __init__(self, endpoint: str, clock: Clock) -> None:
         """`endpoint` as `bus` describes it. Raises UsageError."""
         self._bus, self._clock = Bus(parse(endpoint), zmq.PULL, QUEUE), clock
-        self._session: Attended | None = None
+        self._desk: Desk | None = None
         self._stream: tuple[str, int] | None = None          # sender's session and rate
         self._resampler: Resampler | None = None
         self._generation = self._start = 0
@@ -50,9 +45,9 @@ class ZeroMQSource:
         """Where senders connect."""
         return self._bus.address
 
-    def attend(self, session: Attended) -> None:
-        """Send expressions and commands to `session`."""
-        self._session = session
+    def attend(self, desk: Desk) -> None:
+        """Send expressions and commands to `desk`."""
+        self._desk = desk
 
     async def __aenter__(self) -> Self:
         """Raises DeviceError for an address in use."""
@@ -69,7 +64,7 @@ class ZeroMQSource:
                 message = unpack(parts)
                 self.counts[message.topic] += 1
                 chunk = self._take(message)
-            except (WireError, UsageError) as error:
+            except LimnerError as error:
                 self.counts["malformed"] += 1
                 log.warning("message dropped: %s", error)
                 continue
@@ -81,22 +76,16 @@ class ZeroMQSource:
             return self._sound(message)
         if message.topic not in ("expression", "control"):
             raise WireError(f"topic {message.topic!r} is for listeners; expected audio, expression or control")
-        if self._session is not None:
-            self._act(self._session, message.body)
+        if self._desk is not None and message.topic == "expression":
+            self._desk.express(message.body)
+        elif self._desk is not None:
+            self._desk.perform(message.body)
         return None
-
-    def _act(self, session: Attended, body: Expression | Event) -> None:
-        if isinstance(body, Expression):
-            session.express(body)
-        elif body.name == "interrupt":
-            session.interrupt()
-        else:
-            session.express(None)
 
     def _sound(self, message: Message) -> AudioChunk:
         chunk = message.body
-        if message.generation > self._generation and self._session is not None:
-            self._session.interrupt()                        # the sender has begun to say something else
+        if message.generation > self._generation and self._desk is not None:
+            self._desk.interrupt()                        # the sender has begun to say something else
         self._generation = message.generation
         if self._stream != (message.session, chunk.rate):
             self._stream, self._resampler = (message.session, chunk.rate), Resampler(chunk.rate)

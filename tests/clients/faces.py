@@ -16,7 +16,7 @@ def paper_face(monkeypatch):
     def face(options: Options, avatar=None) -> assemble.Face:
         animator = FakeAnimator(size=64, window=(0, 0))
         seated.append(animator)
-        portrait = assemble.choose_avatar(options) if options.portrait else None
+        portrait = avatar or assemble.choose_avatar(options)
         return assemble.Face(portrait, FakeExtractor(lookahead=900), animator)
 
     monkeypatch.setattr(assemble, "face", face)

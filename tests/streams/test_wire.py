@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from limner.engine.types import ARKIT_INDEX, AudioChunk, Expression
-from limner.streams.wire import CONTROLS, MAX_HEADER, VERSION, Event, Message, WireError, pack, unpack
+from limner.streams.slots import Slot
+from limner.streams.wire import CONTROLS, MAX_HEADER, VERSION, Event, Image, Message, WireError, pack, unpack
 
 from tests.streams.mp4_reader import plain
 
@@ -48,10 +49,34 @@ def test_an_expression_there_and_back():
     assert got.pts == 900 and got.pose[0] == np.float32(0.1)
 
 
-@pytest.mark.parametrize("name", CONTROLS)
+@pytest.mark.parametrize("name", [name for name in CONTROLS if name not in ("say", "express")])
 def test_control_and_event_there_and_back(name):
     assert sent("control", Event(name)).body.name == name
+    assert sent("reply", Event("ok", {"utterance": 3})).body.data == {"utterance": 3}
     assert sent("event", Event("utterance", {"state": "done", "n": 3}, 90)).body == Event("utterance", {"state": "done", "n": 3}, 90)
+
+
+def test_what_say_and_express_bring():
+    chunk = AudioChunk(np.linspace(-1, 1, 320, dtype=np.float32), 22_050, 0, 0, 0)
+    got = sent("control", Event("say", {"id": "x"}, body=chunk)).body
+    np.testing.assert_array_equal(got.body.samples, chunk.samples)
+    assert (got.name, got.data, got.body.rate) == ("say", {"id": "x"}, 22_050)
+    expression = Expression(np.full(52, 0.25, np.float32), np.zeros(6, np.float32), 0)
+    assert sent("control", Event("express", body=expression)).body.body.weights[3] == 0.25
+
+
+@pytest.mark.parametrize("kind, shape", [("rgb", (48, 64, 3)), ("bgra", (48, 64, 4)), ("jpeg", (900,))])
+def test_other_forms_of_a_picture(kind, shape):
+    data = np.arange(np.prod(shape)).astype(np.uint8).reshape(shape)
+    got = sent("video", Image(kind, data, (48, 64), 7200, 0, 3600, "between")).body
+    np.testing.assert_array_equal(got.data, data)
+    assert (got.kind, got.size, got.pts, got.duration, got.drawn, got.slot) == (kind, (48, 64), 7200, 3600, "between", None)
+
+
+def test_a_picture_elsewhere():
+    slot = Slot("psm_1", 64, 4608, 8)
+    got = sent("video", Image("i420", np.zeros(0, np.uint8), (48, 64), 0, 0, slot=slot)).body
+    assert got.slot == slot and not got.data.size
 
 
 def test_a_payload_shares_memory():
@@ -71,7 +96,13 @@ BAD = {
     "eleven seconds": parts(payload=bytes(11 * 32_000)), "negative start": parts(start=-1),
     "short picture": parts("video", b"12345", **VIDEO), "odd shape": parts("video", b"123456", **(VIDEO | {"shape": [3, 2]})),
     "vast shape": parts("video", b"", **(VIDEO | {"shape": [2**40, 2]})), "shape of floats": parts("video", b"", **(VIDEO | {"shape": [2.0, 2]})),
-    "jpeg": parts("video", b"123456", **(VIDEO | {"kind": "jpeg"})), "drawn": parts("video", b"123456", **VIDEO, drawn=[]),
+    "vast jpeg": parts("video", bytes(13), **(VIDEO | {"kind": "jpeg"})), "kind": parts("video", b"123456", **(VIDEO | {"kind": []})),
+    "shm is text": parts("video", b"", **VIDEO, shm="x"), "shm without a name": parts("video", b"", **VIDEO, shm={"offset": 0}),
+    "vast slot": parts("video", b"", **VIDEO, shm={"name": "x", "offset": 0, "size": 7, "sequence": 2}),
+    "slot and payload": parts("video", b"123456", **VIDEO, shm={"name": "x", "offset": 0, "size": 6, "sequence": 2}),
+    "say without sound": parts("control", b"", name="say", rate=None), "say too long": parts("control", bytes(121 * 32_000), name="say"),
+    "express too short": parts("control", b"123", name="express"), "interrupt with payload": parts("control", b"x", name="interrupt"),
+    "drawn": parts("video", b"123456", **VIDEO, drawn=[]),
     "short expression": parts("expression", bytes(57 * 4)), "nan expression": parts("expression", np.full(58, np.nan, "<f4").tobytes()),
     "event with payload": parts("event", b"x", name="a"), "event without name": parts("event", b""), "control": parts("control", b"", name="shutdown"),
     "data is text": parts("event", b"", name="a", data="x"),
@@ -86,8 +117,8 @@ def test_what_does_not_follow_the_layout(case):
 
 PLAIN = st.recursive(st.none() | st.booleans() | st.integers(-2**63, 2**64 - 1) | st.floats() | st.text(max_size=8) | st.binary(max_size=8),
                      lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(0, 9), inner, max_size=3), max_leaves=6)
-FIELDS = st.sampled_from(["v", "session", "generation", "pts", "times", "kind", "shape", "duration", "drawn", "dtype", "rate", "start", "name", "data"])
-TOPICS = st.sampled_from([b"video", b"audio", b"expression", b"event", b"control"])
+FIELDS = st.sampled_from(["v", "session", "generation", "pts", "times", "kind", "shape", "duration", "drawn", "dtype", "rate", "start", "name", "data", "shm"])
+TOPICS = st.sampled_from([b"video", b"audio", b"expression", b"event", b"control", b"reply"])
 
 
 @given(TOPICS, st.dictionaries(FIELDS, PLAIN), st.binary(max_size=300))

@@ -8,7 +8,9 @@ from limner.engine.clock import ManualClock
 from limner.engine.errors import UsageError
 from limner.engine.testing import check_source
 from limner.engine.types import AudioChunk, Expression
+from limner.engine.utterance import Utterance
 from limner.streams.audio import resample
+from limner.streams.desk import Desk
 from limner.streams.sources.zeromq import create
 from limner.streams.wire import Event, pack
 
@@ -24,6 +26,10 @@ class Listener:
     def __init__(self):
         self.told = []
 
+    def say(self, speech):
+        self.told.append(len(speech))
+        return Utterance()
+
     def interrupt(self):
         self.told.append("interrupt")
 
@@ -35,7 +41,7 @@ class Listener:
 async def bus():
     """A running source, a sender connected to it and what it has yielded."""
     source, session, heard = create(HERE, clock=ManualClock()), Listener(), []
-    source.attend(session)
+    source.attend(Desk(session))
     async with source:
         context = zmq.asyncio.Context()
         sender = context.socket(zmq.PUSH)
@@ -94,7 +100,16 @@ async def test_expressions_and_commands_reach_the_session(bus):
     await bus.send("expression", expression)
     await bus.send("control", Event("interrupt"))
     await bus.send("control", Event("express_none"))
-    assert bus.session.told[0].weights[0] == 0.5 and bus.session.told[1:] == ["interrupt", None]
+    await bus.send("control", Event("express", body=expression))
+    await bus.send("control", Event("say", body=AudioChunk(tone(0.5, 48_000), 48_000, 0, 0, 0)))
+    told = bus.session.told
+    assert told[0].weights[0] == told[3].weights[0] == 0.5 and told[1:3] == ["interrupt", None] and told[4] == 8_000
+
+
+async def test_a_command_that_cannot_be_done_is_no_crash(bus):
+    await bus.send("control", Event("avatar", {"name": "/etc/passwd"}))
+    await bus.send("audio", chunks_of(tone(0.1))[0])
+    assert bus.source.counts["malformed"] == 1 and len(bus.heard) == 1
 
 
 async def test_a_new_generation_interrupts(bus):

@@ -1,0 +1,70 @@
+"""The animator's seat: who sits in it may change while the session draws, and what was drawn can be read."""
+
+import asyncio
+from typing import Any
+
+from limner.engine.errors import UsageError
+from limner.engine.protocols import Animator
+from limner.engine.session import Session
+from limner.engine.types import EXPRESSION_ROW, Expression, FeatureWindow, Frame
+from limner.models.avatar import bundled_avatars, load_avatar
+from limner.streams.desk import Desk, Drawn
+
+from . import assemble
+from .options import Options
+
+KEPT = 64                          # pictures whose expressions are kept: more than any latency cap holds
+
+
+class Seat:
+    """An Animator that draws with another. `draw` runs on the session's lane, the rest on its loop."""
+
+    def __init__(self, animator: Animator) -> None:
+        self._animator = animator
+        self._drawn: dict[int, Drawn] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the animator's own."""
+        return getattr(self._animator, name)
+
+    def draw(self, window: FeatureWindow) -> Frame:
+        animator = self._animator
+        frame = animator.draw(window)
+        voiced = bool(window.voiced[animator.window[0]])
+        drawn = {pts: each for pts, each in list(self._drawn.items())[-KEPT:] if pts < window.pts}
+        # A new dict each time, so that the loop never reads one that is being changed.
+        self._drawn = drawn | {window.pts: Drawn(window.pts, voiced, _expression(animator, window))}
+        return frame
+
+    def drawn(self, pts: int) -> Drawn | None:
+        """What the newest picture at or before `pts` shows."""
+        drawn = self._drawn
+        return drawn[max(older)] if (older := [at for at in drawn if at <= pts]) else None
+
+    def take(self, animator: Animator) -> None:
+        """Draw with `animator` from the next picture on. Raises UsageError when it does not fit the session."""
+        fits = [(tuple(a.size), tuple(a.window)) for a in (self._animator, animator)]
+        if fits[0] != fits[1]:
+            raise UsageError(f"that avatar is drawn at {fits[1][0]}, the session at {fits[0][0]}: they must be equal")
+        self._animator = animator
+
+
+def _expression(animator: Animator, window: FeatureWindow) -> Expression | None:
+    """What the animator says it drew, else the row it was to draw, else nothing."""
+    if hasattr(animator, "expression"):
+        return animator.expression
+    centre = animator.window[0]
+    return Expression.from_row(window.rows[centre], window.pts) if window.rows.shape[1] == EXPRESSION_ROW else None
+
+
+def desk(session: Session, seat: Seat, face: assemble.Face, options: Options) -> Desk:
+    """What other programs may do with this session. Avatars to change to: the one it began with, and the bundled ones."""
+    own = face.avatar
+
+    async def change(name: str) -> None:
+        def rig() -> Animator:
+            return assemble.face(options, own if name == own.name else load_avatar(name)).animator
+
+        seat.take(await asyncio.to_thread(rig))
+
+    return Desk(session, drawn=seat.drawn, avatars={own.name, *bundled_avatars()}, change=change)

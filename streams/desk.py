@@ -1,0 +1,133 @@
+"""What other programs may ask of a running session, and what they are told about it. No socket: `zeromq` carries it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from limner.engine.clock import milliseconds
+from limner.engine.errors import Busy, LimnerError, UsageError
+from limner.engine.types import AudioChunk, Expression
+from limner.engine.utterance import Utterance
+
+from .audio import resample
+from .wire import Event
+
+WAITING = 32                   # utterances that may be queued
+log = logging.getLogger("limner.zeromq")
+
+
+class Attended(Protocol):
+    """The part of a session that others may reach."""
+
+    def latency(self) -> int: ...
+    def say(self, speech: Any) -> Utterance: ...
+    def interrupt(self) -> None: ...
+    def express(self, expression: Expression | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What one picture shows: whether there is speech, and the expression where the animator is driven by one."""
+
+    pts: int
+    voiced: bool
+    expression: Expression | None
+
+
+class Desk:
+    """One per session; every method belongs to the event loop's thread.
+
+    `drawn(pts)` gives the newest Drawn at or before a time on the media clock; `change(name)` seats another of `avatars`.
+    Events (`tell` says who hears them): "utterance" {id, state: started | finished | interrupted}, "interrupted",
+    "avatar" {name, state: changed | failed}.
+    """
+
+    def __init__(self, session: Attended, *, drawn: Callable[[int], Drawn | None] = lambda pts: None,
+                 avatars: Collection[str] = (), change: Callable[[str], Awaitable[None]] | None = None) -> None:
+        self._session, self._change = session, change
+        self.drawn, self._avatars = drawn, sorted(avatars)
+        self._listeners: list[Callable[[Event], None]] = []
+        self._utterances: dict[int, Utterance] = {}          # not yet over
+        self._unheard: set[int] = set()                      # of them, those not yet begun
+        self._said = self._pts = 0
+        self._changing: asyncio.Task[None] | None = None
+
+    def tell(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener` with every event from now on."""
+        self._listeners.append(listener)
+
+    def perform(self, command: Event) -> Mapping[str, Any]:
+        """Do what is asked and return what there is to answer. Raises LimnerError, in one line, when it cannot be done."""
+        return getattr(self, f"_do_{command.name}")(command) or {}
+
+    def express(self, expression: Expression | None) -> None:
+        """As `Session.express`."""
+        self._session.express(expression)
+
+    def interrupt(self) -> None:
+        """As `Session.interrupt`."""
+        self._session.interrupt()
+        self._tell("interrupted")
+
+    def seen(self, chunk: AudioChunk) -> None:
+        """`chunk` of the session's sound was handed over now."""
+        self._pts = chunk.pts
+        end = chunk.start + len(chunk.samples)
+        for number in sorted(self._unheard):
+            if self._utterances[number].said_before(end):
+                self._unheard.discard(number)
+                self._tell("utterance", id=number, state="started")
+
+    def _tell(self, event: str, **data: Any) -> None:
+        for listener in self._listeners:
+            listener(Event(event, data, self._pts))
+
+    def _do_interrupt(self, command: Event) -> None:
+        self.interrupt()
+
+    def _do_express(self, command: Event) -> None:
+        self.express(command.body)
+
+    def _do_express_none(self, command: Event) -> None:
+        self.express(None)
+
+    def _do_say(self, command: Event) -> Mapping[str, Any]:
+        if len(self._utterances) >= WAITING:
+            raise Busy(f"{WAITING} utterances wait already; say more when one is over, or interrupt")
+        utterance = self._session.say(resample(command.body.samples, command.body.rate))
+        self._said += 1
+        number = self._said
+        self._utterances[number] = utterance
+        self._unheard.add(number)
+        utterance.done.add_done_callback(lambda done: self._over(number, done))
+        return {"utterance": number}
+
+    def _over(self, number: int, done: asyncio.Future[str]) -> None:
+        del self._utterances[number]
+        self._unheard.discard(number)
+        if not done.cancelled():
+            self._tell("utterance", id=number, state=done.result())
+
+    def _do_avatar(self, command: Event) -> Mapping[str, Any]:
+        name = command.data.get("name")
+        if self._change is None or name not in self._avatars:
+            raise UsageError(f"no avatar {str(name)!r:.60} to change to; there are: {', '.join(self._avatars) or 'none'}")
+        if self._changing and not self._changing.done():
+            raise Busy("the avatar is being changed already; ask again when that is done")
+        self._changing = asyncio.ensure_future(self._seat(name))
+        return {"name": name}
+
+    async def _seat(self, name: str) -> None:
+        try:
+            await self._change(name)
+        except LimnerError as error:
+            log.warning("the avatar stays: %s", error)
+            self._tell("avatar", name=name, state="failed", error=str(error))
+        else:
+            self._tell("avatar", name=name, state="changed")
+
+    def _do_status(self, command: Event) -> Mapping[str, Any]:
+        return {"latency_ms": milliseconds(self._session.latency()), "pts": self._pts, "avatars": self._avatars,
+                "utterances": sorted(self._utterances)}

@@ -1,0 +1,88 @@
+
+import asyncio
+
+import numpy as np
+import pytest
+from limner.clients import assemble
+from limner.clients.options import Options
+from limner.clients.seat import KEPT, Seat, desk
+from limner.engine.errors import UsageError
+from limner.engine.testing import FakeAnimator
+from limner.engine.types import EXPRESSION_ROW, FeatureWindow
+from limner.streams.wire import Event
+
+from tests.streams.test_desk import Stage
+
+
+def window(pts, level=0.0, voiced=False, width=EXPRESSION_ROW):
+    return FeatureWindow(np.full((1, width), level, np.float32), pts, 900, np.array([voiced]), 0)
+
+
+@pytest.fixture
+def seat():
+    return Seat(FakeAnimator(size=64, window=(0, 0)))
+
+
+def test_it_draws_as_the_animator_does(seat):
+    alone = FakeAnimator(size=64, window=(0, 0))
+    np.testing.assert_array_equal(seat.draw(window(0, 0.5)).pixels, alone.draw(window(0, 0.5)).pixels)
+    assert (seat.size, seat.window) == (alone.size, alone.window)
+
+
+def test_what_was_drawn_is_the_newest_that_is_seen(seat):
+    assert seat.drawn(0) is None
+    for k in range(5):
+        seat.draw(window(3600 * k, k / 10, voiced=k == 2))
+    seen = seat.drawn(3600 * 2 + 100)
+    assert (seen.pts, seen.voiced, seen.expression.weights[0]) == (7200, True, np.float32(0.2))
+    assert seat.drawn(-1) is None
+
+
+def test_what_is_drawn_anew_after_a_cut_replaces_what_was_ahead(seat):
+    for k in range(5):
+        seat.draw(window(3600 * k, 0.9))
+    seat.draw(window(3600, 0.1))
+    assert seat.drawn(3600 * 4).expression.weights[0] == np.float32(0.1)
+
+
+def test_no_more_is_kept_than_can_be_asked_for(seat):
+    for k in range(3 * KEPT):
+        seat.draw(window(3600 * k))
+    assert len(seat._drawn) <= KEPT + 1
+
+
+def test_rows_that_are_no_expressions(seat):
+    seat.draw(window(0, width=80, voiced=True))
+    assert seat.drawn(0).expression is None and seat.drawn(0).voiced
+
+
+def test_the_embedded_face_tells_what_it_drew_with_its_own_motion():
+    face = assemble.face(Options(size=256))
+    seat = Seat(face.animator)
+    weights = []
+    for k in range(200):                               # eight seconds: it blinks in them
+        seat.draw(window(3600 * k))
+        weights.append(seat.drawn(3600 * k).expression.weights)
+    assert np.ptp(np.array(weights), 0).max() > 0.5
+
+
+def test_another_must_fit(seat):
+    other = FakeAnimator(size=128, window=(0, 0))
+    with pytest.raises(UsageError, match="must be equal"):
+        seat.take(other)
+
+
+async def test_another_avatar_while_the_session_draws():
+    options = Options(size=256)
+    face = assemble.face(options)
+    face.animator = seat = Seat(face.animator)
+    reception = desk(Stage(), seat, face, options)
+    heard = asyncio.Queue()
+    reception.tell(heard.put_nowait)
+    before = seat.draw(window(0)).pixels.copy()
+    other = next(n for n in reception.perform(Event("status"))["avatars"] if n != face.avatar.name)
+    reception.perform(Event("avatar", {"name": other}))
+    assert dict((await heard.get()).data) == {"name": other, "state": "changed"}
+    assert np.abs(seat.draw(window(0)).pixels.astype(int) - before).mean() > 5
+
+
