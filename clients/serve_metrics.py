@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from .serve_sessions import Sessions
+
+BOUNDS_MS = (1, 2, 5, 10, 20, 40, 60, 80, 100, 150, 200, 250, 500, 1000)     # 250 ms is the usual cap of the whole way
 
 
 class SessionCollector:
@@ -28,7 +30,8 @@ class SessionCollector:
         yield from self._per_session("limner_sent_bytes", "Media bytes sent", lambda live: live.sink.bytes_sent)
         yield from self._per_session("limner_packets_dropped", "Packets slow peers lost", lambda live: live.sink.packets_dropped)
         yield from self._counters()
-        yield from self._hops()
+        yield from self._gauges()
+        yield self._hops()
 
     def _per_session(self, name: str, text: str, value) -> Iterator[Metric]:
         family = GaugeMetricFamily(name, text, labels=["session"])
@@ -45,12 +48,22 @@ class SessionCollector:
                 family.add_metric([live.id], value)
         yield from families.values()
 
-    def _hops(self) -> Iterator[Metric]:
-        family = SummaryMetricFamily("limner_hop_seconds", "Time spent in each hop of the hot path", labels=["session", "hop"])
+    def _gauges(self) -> Iterator[Metric]:
+        families: dict[str, GaugeMetricFamily] = {}
+        for live in self._sessions:
+            for name, value in live.session.metrics.gauges.items():
+                family = families.setdefault(name, GaugeMetricFamily(f"limner_{_safe(name)}", f"Engine gauge: {name}",
+                                                                     labels=["session"]))
+                family.add_metric([live.id], value)
+        yield from families.values()
+
+    def _hops(self) -> Metric:
+        family = HistogramMetricFamily("limner_hop_seconds", "Time spent in each hop of the hot path", labels=["session", "hop"])
         for live in self._sessions:
             for hop, histogram in live.session.metrics.hops.items():
-                family.add_metric([live.id, hop], histogram.count, histogram.sum_ns / 1e9)
-        yield family
+                buckets = [(str(ms / 1000), histogram.at_most(ms * 1_000_000)) for ms in BOUNDS_MS]
+                family.add_metric([live.id, hop], [*buckets, ("+Inf", histogram.count)], histogram.sum_ns / 1e9)
+        return family
 
 
 def _safe(name: str) -> str:

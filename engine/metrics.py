@@ -37,6 +37,10 @@ class Histogram:
         lower = _EDGES_NS[at - 1] if at else 0
         return min(float(lower + upper) / 2, float(self.max_ns)) / 1e6
 
+    def at_most(self, ns: int) -> int:
+        """How many were `ns` or less, right to a bucket (two per cent)."""
+        return int(self._buckets[: int(np.searchsorted(_EDGES_NS, ns, side="right"))].sum())
+
     def snapshot(self) -> dict[str, float]:
         mean = self.sum_ns / self.count / 1e6 if self.count else 0.0
         return {

@@ -27,6 +27,15 @@ def test_snapshot_of_a_histogram():
     assert snapshot["p95"] <= snapshot["max"]
 
 
+def test_counts_below_a_bound_are_right_to_a_bucket():
+    values = np.random.default_rng(1).lognormal(17, 1.0, 5_000).astype(int)
+    histogram = Histogram()
+    for value in values:
+        histogram.add(int(value))
+    for bound in (1, 5_000_000, 24_000_000, 200_000_000, 10**12):
+        assert (values < bound / 1.022).sum() <= histogram.at_most(bound) <= (values <= bound).sum()
+
+
 def test_an_empty_histogram_is_zero():
     assert set(Histogram().snapshot().values()) == {0}
 
