@@ -14,10 +14,10 @@ from .phones import CLASSES, PARENT
 TABLE = Path(__file__).parent / "drivers" / "visemes.toml"
 
 # What each weight does, in distances between the outer eye corners; visemes.toml says the same in words.
-GAP = {"mouthLowerDown": 0.047, "mouthUpperUp": 0.036, "mouthFunnel": 0.05, "mouthPucker": 0.015,
-       "mouthRollLower": -0.037, "mouthRollUpper": -0.009, "mouthPress": -0.013}
-GAP_JAW = 0.43
-WIDTH = {"mouthStretch": 0.136, "mouthSmile": 0.122, "mouthPucker": -0.114, "mouthFunnel": -0.047}
+GAP = {"mouthLowerDown": 0.053, "mouthUpperUp": 0.039, "mouthFunnel": 0.045, "mouthPucker": 0.006,
+       "mouthRollLower": -0.035, "mouthRollUpper": -0.009, "mouthPress": -0.013}
+GAP_JAW = 0.425
+WIDTH = {"mouthStretch": 0.131, "mouthSmile": 0.117, "mouthPucker": -0.111, "mouthFunnel": -0.046, "jawOpen": -0.02}
 
 
 def indices(name: str) -> list[int]:

@@ -86,3 +86,47 @@ def join(columns, start, strength, out):
         for k in range(3):
             mixed = out[y - 1, x, k] * above + out[y + 1, x, k] * (1 - above)
             out[y, x, k] = np.uint8(out[y, x, k] * (1 - share) + mixed * share + np.float32(0.5))
+
+
+@njit(cache=True, nogil=True)
+def mend(columns, start, strength, reach, out):
+    """Repaint both rims of an opening, `reach` px deep, with the skin further out; shut rims run into each other.
+
+    Lips that leave an open portrait's mouth carry its shadow along their edges, and where they meet, whole pixels go to
+    one or the other. `columns` holds heights and slopes of both curves [4, c] from picture column `start`; `strength`
+    in [0, 1] is 0 for a face at rest, which is the portrait's own; `out` u8 [H, W, 3].
+    """
+    height, width = out.shape[0], out.shape[1]
+    above, below = np.empty(3, np.float32), np.empty(3, np.float32)
+    known = np.flatnonzero(~(np.isnan(columns[0]) | np.isnan(columns[2])))
+    if len(known) == 0:
+        return
+    c0, c1 = known[0], known[-1]
+    pad = int(2 * reach) + 1                                         # an open mouth's dark goes on past its corners
+    for i in range(c0 // SAMPLES - pad, c1 // SAMPLES + pad + 1):
+        x, c = start + i, min(max(i * SAMPLES + 1, c0), c1)
+        outside = np.float32(abs(i * SAMPLES + 1 - c)) / SAMPLES
+        faded = strength * max(1 - outside / (pad + 1), np.float32(0))
+        side = (np.float32(2) * (c - c0) / max(c1 - c0, 1) - 1) ** 4
+        deep = reach * (1 + side)
+        top, bottom = columns[0, c], max(columns[2, c], columns[0, c])
+        first, last = int(np.ceil(top - deep)), int(np.floor(bottom + deep))
+        if x < 0 or x >= width or first < 3 or last > height - 4:
+            continue
+        _level(out, x, top - deep - 1, above)
+        _level(out, x, bottom + deep + 1, below)
+        for y in range(first, last + 1):
+            share = min(min(y - (top - deep), bottom + deep - y) / (np.float32(0.5) * deep), np.float32(1)) * faded
+            under = min(max((y - (top + bottom) / 2) / (bottom - top + 1) + np.float32(0.5), np.float32(0)), np.float32(1))
+            for k in range(3):
+                mixed = above[k] * (1 - under) + below[k] * under
+                out[y, x, k] = np.uint8(out[y, x, k] * (1 - share) + mixed * share + np.float32(0.5))
+
+
+@njit(cache=True, nogil=True)
+def _level(picture, x, y, colour):
+    """Colour [3] of column `x` at the height `y` px."""
+    row = int(np.floor(y))
+    f = y - row
+    for k in range(3):
+        colour[k] = picture[row, x, k] * (1 - f) + picture[row + 1, x, k] * f

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .basis import basis
 from .fit import Mesh
 from .lids import LID_INPUTS, LidRig, lid_rig
-from .lips import LipRig, lip_rig
+from .lips import LipRig, lip_rig, rounding
 from .regions import regions
 
 JAW_AXIS = (0.6, -2.2)       # y, z cm of the line through both jaw joints
@@ -79,7 +79,7 @@ def pose(rig: Rig, weights: NDArray[np.float32], turn: NDArray[np.float32], rela
     _turn_jaw(rig.jaw, out.jaw, JAW_AXIS[0], JAW_AXIS[1], out.cm)
     for side, lids in enumerate(rig.lids):
         lids.apply(weights[_LIDS[side]], out.cm)
-    rig.lips.apply(shut, float(weights[_CLOSE]), rig.jaw_stretch, relax, out.cm)
+    rig.lips.apply(shut, float(weights[_CLOSE]), rig.jaw_stretch, relax, rounding(weights), out.cm)
     motion = head_matrix(turn)
     _project(out.cm, mesh.shape, mesh.rest, mesh.head, motion, mesh.fit.rotation, np.float32(mesh.fit.scale),
              np.float32(BREATH * breath), out.px)

@@ -19,8 +19,11 @@ from .regions import LIP_LINE, Regions, smoothstep
 UPPER_SHARE = 0.32           # of a closing correction, the rest is the lower lip's
 ROUND_FROM, ROUND_AT = 0.25, 1.1      # cm of gap over which an opening becomes an ellipse
 WEB = 0.10                   # share of the half width that stays shut at each corner then
+PURSED = 0.42                # share of the half width that round lips hold shut at each corner
 MEETING = 0.18               # cm; below this gap the two contours slide onto one curve
+EVEN = 0.25                  # cm that the line of shut lips is evened by at most
 RELAXED_WIDTH = 0.58         # mouth width over eye distance that a smiling portrait relaxes to
+_PUCKER, _FUNNEL = ARKIT_INDEX["mouthPucker"], ARKIT_INDEX["mouthFunnel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,19 @@ class LipRig:
         """cm [n] between the paired points."""
         return cm[self.upper, 1] - cm[self.lower, 1]
 
-    def apply(self, shut: NDArray[np.float32], close: float, stretch: float, relax: float,
+    def apply(self, shut: NDArray[np.float32], close: float, stretch: float, relax: float, pursed: float,
               cm: NDArray[np.float32]) -> None:
         """Correct `cm` [V, 3] in place. `close` is the share of the jaw's opening that the lips take back, `shut` the
-        gaps [n] before the jaw opened, `stretch` how much further than the jaw the lips part.
+        gaps [n] before the jaw opened, `stretch` how much further than the jaw the lips part, `pursed` in [0, 1] how
+        round they are.
         """
         _meet(self.upper, self.lower, self.rest, self.near, self.slot, self.place, self.pull, self.slack, shut,
-              stretch * (1 - close), relax, cm)
+              stretch * (1 - close), relax, np.float32(pursed), cm)
+
+
+def rounding(weights: NDArray[np.float32]) -> float:
+    """How round the lips of `weights` [52] are, 0..1."""
+    return min(1.0, 0.75 * float(weights[_PUCKER]) + 0.45 * float(weights[_FUNNEL]))
 
 
 def lip_rig(mesh: Mesh, field: Regions) -> LipRig:
@@ -75,10 +84,22 @@ def lip_rig(mesh: Mesh, field: Regions) -> LipRig:
     widening = float(both[template.outer_upper[-1], 0] - both[template.outer_upper[0], 0])
     smile = float(np.clip((width - RELAXED_WIDTH * mesh.eye_distance) / widening, 0, 1.3))
     ease = ((-smile * both)[mesh.anchor] * mesh.follow[:, None]).astype(np.float32)
+    if rest.max() > 1e-3:
+        line = shape[upper, 1] + ease[upper, 1] - UPPER_SHARE * (rest + ease[upper, 1] - ease[lower, 1])
+        even = np.interp(place, np.arange(len(upper)), _evened(across, line) - line)
+        ease[:, 1] += (((up + down) * even)[mesh.anchor] * mesh.follow).astype(np.float32)
     slack = rest + ease[upper, 1] - ease[lower, 1]
     jaw = shapes[ARKIT_INDEX["jawOpen"]]
     return LipRig(upper, lower, rest.astype(np.float32), slack.astype(np.float32), jaw[upper, 1] - jaw[lower, 1], near,
                   place[mesh.anchor][near].astype(np.float32), across.astype(np.float32), pull[near], ease, smile)
+
+
+def _evened(across: NDArray[np.floating], line: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The line [n] on which an open portrait's lips meet as a parabola: what landmarks say of a dark mouth corner is
+    rarely even, and shows once the mouth is shut.
+    """
+    bent = np.polyval(np.polyfit(across, line, 2), across)
+    return line + np.clip(bent - line, -EVEN, EVEN) * (1 - across**4)
 
 
 def _spread(r: Regions) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -91,7 +112,7 @@ def _spread(r: Regions) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 @njit(cache=True, nogil=True)
-def _meet(upper, lower, rest, near, slot, place, pull, slack, shut, share, relax, cm):
+def _meet(upper, lower, rest, near, slot, place, pull, slack, shut, share, relax, pursed, cm):
     n = upper.shape[0]
     wanted = np.empty(n, np.float32)
     change = np.empty(n, np.float32)
@@ -102,18 +123,23 @@ def _meet(upper, lower, rest, near, slot, place, pull, slack, shut, share, relax
         least = min(rest[i], np.float32(0)) * (1 - relax)
         wanted[i] = max(gap - relax * slack[i] - (1 - share) * max(gap - shut[i], np.float32(0)), least)
         widest = max(widest, wanted[i])
-    # Wide open, lips part as an ellipse whose ends keep clear of the corners, where both lips are one skin.
+    # Wide open, lips part as an ellipse whose ends keep clear of the corners, where both lips are one skin; so do round
+    # lips, which hold their sides shut.
     t = min(max((widest - np.float32(ROUND_FROM)) / np.float32(ROUND_AT - ROUND_FROM), np.float32(0)), np.float32(1))
-    rounded = relax * t * t * (3 - 2 * t)
+    rounded = relax * max(t * t * (3 - 2 * t), pursed)
+    web = max(np.float32(WEB) * t, np.float32(PURSED) * pursed)
     for i in range(n):
-        reach = place[i] / (1 - np.float32(WEB) * t)
+        reach = place[i] / (1 - web)
         ellipse = widest * np.sqrt(max(1 - reach * reach, np.float32(0)))
         wanted[i] += rounded * (ellipse - wanted[i])
         change[i] = wanted[i] - (cm[upper[i], 1] - cm[lower[i], 1])
+    # Round lips come in from above and below alike.
+    alike = pursed * relax * np.float32(0.5 - UPPER_SHARE)
+    above, below = 1 + alike / np.float32(UPPER_SHARE), 1 - alike / np.float32(1 - UPPER_SHARE)
     for k in range(near.shape[0]):
         i = min(int(slot[k]), n - 2)
         f = slot[k] - i
-        cm[near[k], 1] += pull[k] * (change[i] * (1 - f) + change[i + 1] * f)
+        cm[near[k], 1] += pull[k] * (above if pull[k] > 0 else below) * (change[i] * (1 - f) + change[i + 1] * f)
     for i in range(n):
         u, d = upper[i], lower[i]
         together = max(np.float32(0), 1 - wanted[i] / np.float32(MEETING)) * max(relax, 1 - share)
@@ -124,3 +150,26 @@ def _meet(upper, lower, rest, near, slot, place, pull, slack, shut, share, relax
             else:
                 cm[u, axis] += together * (middle - cm[u, axis])
                 cm[d, axis] += together * (middle - cm[d, axis])
+    _unfold(upper, lower, near, slot, pull, relax, cm)
+
+
+@njit(cache=True, nogil=True)
+def _unfold(upper, lower, near, slot, pull, relax, cm):
+    """Thin lips that are pressed or pulled together would fold over their own rim; their skin stops there."""
+    last = upper.shape[0] - 1
+    for k in range(near.shape[0]):
+        v = near[k]
+        rim = upper if pull[k] > 0 else lower
+        x = cm[v, 0]
+        if x < cm[rim[0], 0] or x > cm[rim[last], 0]:
+            continue
+        i = min(int(slot[k]), last - 1)
+        while i > 0 and cm[rim[i], 0] > x:
+            i -= 1
+        while i < last - 1 and cm[rim[i + 1], 0] < x:
+            i += 1
+        a, b = rim[i], rim[i + 1]
+        f = min(max((x - cm[a, 0]) / max(cm[b, 0] - cm[a, 0], np.float32(1e-4)), np.float32(0)), np.float32(1))
+        over = cm[a, 1] * (1 - f) + cm[b, 1] * f - cm[v, 1]
+        if (over > 0) == (pull[k] > 0):
+            cm[v, 1] += relax * over

@@ -11,10 +11,10 @@ from limner.engine.types import ARKIT_INDEX
 from numba import njit
 from numpy.typing import NDArray
 
-from .aperture import SAMPLES, coverage, gather, join, trace
+from .aperture import SAMPLES, coverage, gather, mend, trace
 from .deform import JAW_AXIS, Posed, Rig
 from .fit import Mesh
-from .lips import UPPER_SHARE
+from .lips import UPPER_SHARE, rounding
 from .plate import Smile, lay_in
 from .teeth import ABOVE, DENSITY, HALF, Palette, row_of_teeth
 
@@ -22,9 +22,9 @@ OVERBITE = 0.12              # cm the upper front teeth cover the lower ones whe
 SHOW = 0.30                  # cm of upper teeth below the relaxed upper lip
 SEAM = 0.3                   # opacity of the line where the lips of an open portrait meet; a closed one has its own
 BEHIND = 0.9                 # cm from the lips back to the front teeth
-ROUND_SHADE = 0.42           # how much round, protruding lips darken what lies behind them
-_JAW, _TONGUE, _LEFT, _RIGHT, _PUCKER, _FUNNEL = (ARKIT_INDEX[n] for n in (
-    "jawOpen", "tongueOut", "jawLeft", "jawRight", "mouthPucker", "mouthFunnel"))
+RIM = 0.13                   # cm of an open portrait's lip edges that show its mouth's shadow
+ROUND_SHADE = 0.75           # how much round, protruding lips darken what lies behind them
+_JAW, _TONGUE, _LEFT, _RIGHT = (ARKIT_INDEX[n] for n in ("jawOpen", "tongueOut", "jawLeft", "jawRight"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,14 @@ class Mouth:
         opacity = 1.0
         if self.opened:                          # at rest it shows its own mouth; closed, it has no lip line of its own
             opacity = relax
-            join(self.columns, start, np.float32(relax), out)
+            mend(self.columns, start, np.float32(relax), np.float32(RIM * self.rig.mesh.fit.scale), out)
         y, z = self.bite - JAW_AXIS[0], self.depth - 0.3 - JAW_AXIS[1]
         drop = y * (np.cos(posed.jaw) - 1) - z * np.sin(posed.jaw)
         across = 0.8 * float(weights[_LEFT] - weights[_RIGHT])
-        round_lips = min(1.0, 0.75 * float(weights[_PUCKER]) + 0.45 * float(weights[_FUNNEL]))
         seam = SEAM * self.opened * max(1 - 5 * float(weights[_JAW]), 0)
         _paint(self.columns, start, to_cm(posed.head, self.depth), self.upper, self.lower, self.colours.tongue,
                self.colours.cavity, np.float32(self.bite), np.float32(drop), np.float32(across),
-               np.float32(weights[_TONGUE]), np.float32(1 - ROUND_SHADE * round_lips),
+               np.float32(weights[_TONGUE]), np.float32(1 - ROUND_SHADE * rounding(weights)),
                np.float32(self.rig.mesh.fit.scale), np.float32(opacity), np.float32(seam), out)
 
 
@@ -121,7 +120,8 @@ def _over(texture, u, v, light, colour):
     for k in range(3):
         value = a * texture[iv, iu, k] + b * texture[iv, iu + 1, k] + c * texture[iv + 1, iu, k] \
             + d * texture[iv + 1, iu + 1, k]
-        colour[k] = colour[k] * (1 - opacity) + value * light
+        # What light is left in a shadow has been thrown about by red flesh.
+        colour[k] = colour[k] * (1 - opacity) + value * light * (1 - np.float32(0.16) * k * max(1 - light, np.float32(0)))
 
 
 @njit(cache=True, nogil=True)
@@ -141,9 +141,14 @@ def _inside(x, y, gap, above, under, upper, lower, tongue, cavity, bite, drop, a
     _over(lower, (x - across + HALF) * DENSITY - np.float32(0.5),
           (ABOVE + y - floor - np.float32(OVERBITE)) * DENSITY - np.float32(0.5), lower_light * shadow, colour)
     if out_tongue > np.float32(0.08):
-        _tip(x - across, y, bite, floor, out_tongue, tongue, lit * side, colour)
+        low = floor - np.float32(0.15) - np.float32(0.5) * max(out_tongue - np.float32(0.4), np.float32(0))
+        high = min(bite + np.float32(0.12), floor + np.float32(0.25) + np.float32(0.8) * out_tongue)
+        _tip(x - across, y, low, high, _step(np.float32(0.08), np.float32(0.2), out_tongue), tongue, lit * side, colour)
     _over(upper, (x + HALF) * DENSITY - np.float32(0.5), (bite - y + ABOVE) * DENSITY - np.float32(0.5),
           lit * shadow * side, colour)
+    if out_tongue > np.float32(0.15):                            # between the teeth it hides the upper ones' edge
+        _tip(x - across, y, y - under - np.float32(0.3), y - under + np.float32(0.5) * gap,
+             _step(np.float32(0.15), np.float32(0.25), out_tongue), tongue, lit * side, colour)
 
 
 @njit(cache=True, nogil=True)
@@ -163,14 +168,12 @@ def _tongue(x, y, floor, lift, tongue, light, colour):
 
 
 @njit(cache=True, nogil=True)
-def _tip(x, y, bite, floor, lift, tongue, light, colour):
-    """The tongue's tip between the teeth, over the lower ones."""
-    high = min(bite + np.float32(0.12), floor + np.float32(0.25) + np.float32(0.8) * lift)
-    low = floor - np.float32(0.15) - np.float32(0.5) * max(lift - np.float32(0.4), np.float32(0))
+def _tip(x, y, low, high, share, tongue, light, colour):
+    """The tongue's tip between the heights `low` and `high`, laid on with opacity `share`."""
     centre, reach = (high + low) / 2, max((high - low) / 2, np.float32(0.12))
     tx, ty = x / np.float32(1.35), (y - centre) / reach
     r = tx * tx + ty * ty * ty * ty
-    tip = _step(np.float32(1.1), np.float32(0.75), r) * _step(np.float32(0.08), np.float32(0.2), lift)
+    tip = _step(np.float32(1.1), np.float32(0.75), r) * share
     form = np.float32(0.70) + np.float32(0.16) * np.exp(-((ty - np.float32(0.1)) / np.float32(0.5)) ** 2) \
         - np.float32(0.20) * tx * tx
     for k in range(3):

@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 from limner.engine.errors import InputError
 from limner.engine.types import ARKIT_INDEX, EXPRESSION_ROW
+from limner.models.avatar import default_avatar
+from limner.models.face.deform import new_posed, pose
+from limner.models.face.renderer import FaceRenderer
 from limner.models.mouth import TABLE, indices, lip_gap, lip_width, viseme_table
 from limner.models.phones import CLASS_INDEX, CLASSES
 
 ROWS = viseme_table()
+INNER_LIPS, CORNERS = ((13, 14), (82, 87), (312, 317)), (61, 291)      # of MediaPipe's mesh
 
 
 def row(name):
@@ -50,3 +54,21 @@ def test_a_broken_table_is_named(tmp_path, change, message):
     path.write_text(TABLE.read_text(encoding="utf-8").replace(*change, 1), encoding="utf-8")
     with pytest.raises(InputError, match=message):
         viseme_table(path)
+
+
+def test_the_drawn_mouth_does_what_the_constants_say():
+    """Every row of the table, measured on the default avatar's mesh as landmarks would be."""
+    avatar = default_avatar()
+    renderer = FaceRenderer(avatar.portrait.image, avatar.portrait.landmarks, avatar.portrait.mask, avatar.background, 256)
+    rig, out = renderer.rig, new_posed(renderer.rig)
+    unit = rig.mesh.fit.scale * rig.mesh.eye_distance
+
+    def measured(weights):
+        pose(rig, weights, np.zeros(6, np.float32), 1.0, 0.0, out)
+        gap = np.mean([np.linalg.norm(out.px[a] - out.px[b]) for a, b in INNER_LIPS])
+        return gap / unit, np.linalg.norm(out.px[CORNERS[0]] - out.px[CORNERS[1]]) / unit
+
+    rest = measured(np.zeros(52, np.float32))[1]
+    drawn = np.array([measured(weights[:52]) for weights in ROWS]) - [0, rest]
+    assert np.abs(drawn[:, 0] - lip_gap(ROWS)).max() < 0.02          # the jaw's own turn differs by that between people
+    assert np.abs(drawn[:, 1] - lip_width(ROWS)).max() < 0.01

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from limner.models.face.aperture import SAMPLES, coverage, gather, join, trace
+from limner.models.face.aperture import SAMPLES, coverage, gather, join, mend, trace
 
 
 def test_trace_passes_through_its_points_and_is_smooth():
@@ -43,3 +43,19 @@ def test_join_blends_a_shut_seam_by_where_it_runs():
     join(columns, 0, np.float32(1), out)
     assert (out[4] == 0).all() and (out[6:] == 200).all()
     assert 80 < out[5, 0, 0] < 190               # the seam at 4.75 leaves a quarter of row 5 to the upper side
+
+
+def test_mend_takes_a_dark_rim_off_and_leaves_the_rest():
+    out = np.full((40, 30, 3), 150, np.uint8)
+    out[25:] = 90
+    out[18:22] = 10                              # an open mouth's shadow, two px into either lip
+    columns = np.full((4, 2 * 30), np.nan, np.float32)
+    columns[[0, 2], 16:44] = 19.5                # the lips meet here, from column 8 to 22
+    columns[[1, 3]] = 0
+    rest = out.copy()
+    mend(columns, 0, np.float32(0), np.float32(3), out)
+    assert np.array_equal(out, rest)             # a face at rest stays the portrait's own
+    mend(columns, 0, np.float32(1), np.float32(3), out)
+    assert out[18:22, 8:22].min() > 80           # lighter than the darker lip's own 90, bar rounding at the ends
+    assert np.array_equal(out[:10], rest[:10]) and np.array_equal(out[30:], rest[30:])
+    assert np.array_equal(out[:, :1], rest[:, :1]) and np.array_equal(out[:, -1:], rest[:, -1:])

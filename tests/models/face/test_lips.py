@@ -45,3 +45,29 @@ def test_round_lips_are_narrower_and_spread_lips_wider(renderer: FaceRenderer, w
     rest = width(weights())
     assert width(weights(mouthPucker=1)) < 0.85 * rest
     assert width(weights(mouthStretch=1)) > 1.08 * rest
+
+
+def test_round_lips_hold_their_sides_shut(renderer: FaceRenderer, weights: Weights):
+    spread, rounded = (_gaps(renderer, weights(jawOpen=0.1, **extra)) for extra in ({}, {"mouthPucker": 0.9}))
+    assert rounded.max() > 0.1                                                       # cm
+    assert rounded[2] / rounded.max() < 0.6 * spread[2] / spread.max()
+
+
+@pytest.mark.parametrize("shapes", [{"mouthPress": 0.9, "mouthRollUpper": 0.5}, {"mouthRollLower": 1.0}, {"mouthPucker": 1.0}])
+def test_lips_never_fold_over_their_rim(renderer: FaceRenderer, weights: Weights, shapes: dict[str, float]):
+    out, lips = new_posed(renderer.rig), renderer.rig.lips
+    pose(renderer.rig, weights(jawOpen=0.1, mouthClose=1.0, **shapes), STILL, 1.0, 0.0, out)
+    for rim, side in ((lips.upper, 1), (lips.lower, -1)):
+        skin = lips.near[np.sign(lips.pull) == side]
+        x, y = out.cm[skin, 0], out.cm[skin, 1]
+        over = (x > out.cm[rim[0], 0]) & (x < out.cm[rim[-1], 0])
+        beyond = side * (np.interp(x, out.cm[rim, 0], out.cm[rim, 1]) - y)[over]
+        assert over.sum() > 50 and beyond.max() < 1e-3                               # cm
+
+
+def test_shut_lips_of_an_open_portrait_meet_on_an_even_line(renderer: FaceRenderer, weights: Weights):
+    out, lips = new_posed(renderer.rig), renderer.rig.lips
+    pose(renderer.rig, weights(mouthClose=1.0), STILL, 1.0, 0.0, out)
+    line = out.cm[lips.upper]
+    bent = np.polyval(np.polyfit(line[:, 0], line[:, 1], 4), line[:, 0])
+    assert np.abs(line[:, 1] - bent).max() < 0.12                                    # cm
