@@ -8,6 +8,7 @@ import numpy as np
 from limner.engine.errors import UsageError
 from limner.engine.types import ARKIT_INDEX, Expression
 from limner.models.avatar import SUFFIX, Avatar, save_avatar
+from limner.models.backdrop import Backdrop
 from limner.models.portrait import make_avatar, read_image
 from numpy.typing import NDArray
 from rich.console import Console
@@ -80,9 +81,7 @@ def _pictures(avatar: Avatar) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     animator.sit_avatar(avatar)
     for caption, weights, turn in _POSES:
         yield caption, animator.draw_expression(_expression(weights, turn)).copy()
-    # What is seen is a F + (1 - a) B; exchanging B leaves no rim of the old background in the hair.
-    exchanged = (1 - avatar.portrait.mask[..., None]) * (np.float32(_NEW_BACKGROUND) - avatar.background)
-    yield "other background", np.clip(np.rint(avatar.portrait.image + exchanged), 0, 255).astype(np.uint8)
+    yield "other background", Backdrop("colour", _NEW_BACKGROUND).replace(avatar).portrait.image
 
 
 def _expression(weights: dict[str, float], turn: tuple[float, float]) -> Expression:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 
 from .avatar import MAX_SIDE, Avatar
-from .face.layers import spread_colour
+from .face.layers import separate, spread_colour
 from .face.renderer import fit_layer
 from .picture import read_image
 
@@ -46,8 +46,8 @@ class Backdrop:
     def replace(self, avatar: Avatar) -> Avatar:
         """The avatar as if photographed before this backdrop, for animators that redraw whole pictures.
 
-        What is seen is a F + (1 - a) B; exchanging B leaves no rim of the old background in the hair. Raises UsageError
-        for `transparent`.
+        What is seen is a F + (1 - a) B; solving F and exchanging B leaves no rim of the old background in the hair.
+        Raises UsageError for `transparent`.
         """
         if self.kind == "transparent":
             raise UsageError("--background transparent: only the morphable animator draws the person's opacity; choose "
@@ -55,10 +55,11 @@ class Backdrop:
         new = self.behind(avatar, avatar.portrait.image.shape[0])
         if new is None:
             return avatar
-        avatar = cut_out(avatar)
-        exchanged = (1 - avatar.portrait.mask[..., None]) * (new.astype(np.float32) - avatar.background)
-        image = np.clip(np.rint(avatar.portrait.image + exchanged), 0, 255).astype(np.uint8)
-        return dataclasses.replace(avatar, portrait=dataclasses.replace(avatar.portrait, image=image), background=new)
+        portrait = cut_out(avatar).portrait
+        person, _ = separate(portrait.image, portrait.mask, avatar.background, np.zeros_like(portrait.mask))
+        opacity = person[..., 3:].astype(np.float32) / 255
+        image = np.rint(person[..., :3] * opacity + new * (1 - opacity)).astype(np.uint8)
+        return dataclasses.replace(avatar, portrait=dataclasses.replace(portrait, image=image), background=new)
 
 
 def parse(text: str, *, files: bool = True) -> Backdrop:

@@ -5,6 +5,7 @@ import numpy as np
 from limner.engine.errors import UsageError
 from limner.engine.types import Picture
 
+from .alpha import opaque
 from .slots import SlotWriter
 from .wire import KINDS, Image
 
@@ -15,7 +16,8 @@ NOTHING = np.zeros(0, np.uint8)
 class Formatter:
     """Called with a Picture it gives what to send; calls come one at a time, from any thread.
 
-    Colours are BT.601 limited range in, sRGB full range out. BGRA has straight alpha, 255 for a picture without one.
+    Colours are BT.601 limited range in, sRGB full range out. BGRA has straight alpha, 255 for a picture without one;
+    the others show a transparent picture over black.
     """
 
     def __init__(self, kind: str = "i420", quality: int = QUALITY, slots: SlotWriter | None = None) -> None:
@@ -25,9 +27,11 @@ class Formatter:
         if not 1 <= quality <= 100:
             raise UsageError(f"zmq quality={quality}: expected 1 to 100")
         self.kind, self.quality, self._slots = kind, quality, slots
-        self.plain = kind == "i420" and slots is None        # a Picture is sent as it is
+        self.plain = kind == "i420" and slots is None        # an opaque Picture is sent as it is
 
     def __call__(self, picture: Picture) -> Picture | Image:
+        if self.kind != "bgra":
+            picture = opaque(picture)
         if self.plain:
             return picture
         data, slot = self._converted(picture), None

@@ -100,7 +100,7 @@ class ZeroMQSink:
     async def show(self, picture: Picture) -> None:
         self._pts = picture.pts
         await self._express(picture.pts)
-        if not self._formatter.plain:
+        if not self._formatter.plain or picture.alpha is not None:
             picture = await asyncio.get_running_loop().run_in_executor(self._thread, self._formatter, picture)
         await self._send("video", picture, picture.generation, picture.captured_ns)
         await self._news()

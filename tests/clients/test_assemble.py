@@ -1,5 +1,7 @@
 """Options become a seated face, its stages and a session that is ready to run."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from limner.clients import assemble
@@ -8,6 +10,8 @@ from limner.engine.clock import ManualClock
 from limner.engine.errors import InputError, UsageError
 from limner.engine.testing import CollectSink
 from limner.engine.types import AudioChunk, FeatureWindow
+from limner.models.avatar import load_avatar
+from limner.models.backdrop import parse
 
 STILL = {"liveliness": 0.0, "size": 256}
 
@@ -23,6 +27,41 @@ def test_the_default_face_draws_a_picture_of_the_size_asked_for():
     assert face.avatar.name == "astronaut" and face.stages == []
     frame = face.animator.draw(window(face.extractor))
     assert frame.pixels.shape == (256, 256, 3) and frame.pixels.std() > 20
+
+
+def test_the_background_asked_for_is_behind_the_face():
+    plain, green, clear = (assemble.face(Options(background=text, **STILL)) for text in ("keep", "#00b140", "transparent"))
+    own, keyed, cut = (face.animator.draw(window(face.extractor)) for face in (plain, green, clear))
+    behind = cut.alpha == 0
+    assert own.alpha is None and keyed.alpha is None and behind.mean() > 0.1
+    assert (keyed.pixels[behind] == (0, 177, 64)).all()
+    assert np.abs(own.pixels[behind].astype(int) - (0, 177, 64)).max(1).min() > 40
+
+
+class WholePicture:
+    """An animator that redraws the portrait it was given, background and all."""
+
+    avatar = None
+
+    def sit_avatar(self, avatar):
+        self.avatar = avatar
+
+
+def test_an_animator_without_layers_gets_a_portrait_taken_before_the_backdrop():
+    animator, options = WholePicture(), Options(background="#00b140")
+    assemble.seat(animator, load_avatar("otto"), parse(options.background), options)
+    seen, own = animator.avatar.portrait, load_avatar("otto").portrait
+    assert (seen.image[own.mask == 0] == (0, 177, 64)).all() and (animator.avatar.background == (0, 177, 64)).all()
+    kept = own.mask == 1
+    assert (seen.image[kept] == own.image[kept]).all(1).mean() > 0.95     # but for the tightened edge
+    with pytest.raises(UsageError, match="only the morphable"):
+        assemble.seat(animator, load_avatar("otto"), parse("transparent"), Options(background="transparent"))
+
+
+def test_a_clip_keeps_its_own_background():
+    options = Options(portrait=Path("idle.mp4"), background="green")
+    with pytest.raises(UsageError, match="keeps its own background"):
+        assemble.seat(WholePicture(), load_avatar("otto"), parse("green"), options)
 
 
 @pytest.mark.parametrize("name", ["iris", "otto"])

@@ -46,6 +46,15 @@ def test_i420_is_passed_on_untouched(picture):
     assert Formatter()(picture[1]) is picture[1]
 
 
+@pytest.mark.parametrize("kind", ["i420", "rgb", "jpeg"])
+def test_formats_without_alpha_show_a_transparent_picture_over_black(picture, kind):
+    _, drawn = picture
+    clear = Formatter(kind)(dataclasses.replace(drawn, alpha=np.zeros((48, 64), np.uint8)))
+    black = Formatter(kind)(to_picture(Frame(np.zeros((48, 64, 3), np.uint8), 7200, 3600, 5)))
+    shown, wanted = (each.planes if kind == "i420" else each.data for each in (clear, black))
+    np.testing.assert_array_equal(shown, wanted)
+
+
 @pytest.mark.parametrize("asked", [("gif", 90), ("jpeg", 0), ("jpeg", 101)])
 def test_what_is_no_format(asked):
     with pytest.raises(UsageError, match="expected"):
