@@ -23,9 +23,9 @@ except ImportError as error:
 class AvatarGenerator(VideoGenerator):
     """An async context manager; entered, it draws until it is left, whether or not there is speech."""
 
-    def __init__(self, avatar: LiveAvatar | None = None, **choices: Any) -> None:
-        """A ready `avatar`, or the options of one by name: `portrait=Path("me.jpg")`, `fps=30`, `size=512`."""
-        self.avatar = avatar or LiveAvatar.presenting(**choices)
+    def __init__(self, ready: LiveAvatar | None = None, /, **choices: Any) -> None:
+        """A `ready` avatar, or the options of one by name: `portrait=Path("me.jpg")`, `fps=30`, `size=512`."""
+        self.avatar = ready or LiveAvatar.presenting(**choices)
         self._over = asyncio.Event()             # no segment end is owed to the runner
         self._over.set()
         self._cleared = 0

@@ -36,15 +36,15 @@ except ImportError as error:
 class LimnerVideoService(AIService):
     """Pictures at the avatar's rate from start to end, and the bot's speech when it is seen."""
 
-    def __init__(self, avatar: LiveAvatar | None = None, *, sync_with_audio: bool = False,
+    def __init__(self, ready: LiveAvatar | None = None, /, *, sync_with_audio: bool = False,
                  service: dict[str, Any] | None = None, **choices: Any) -> None:
-        """A ready `avatar`, or the options of one by name: `portrait=Path("me.jpg")`, `fps=30`, `size=512`.
+        """A `ready` avatar, or the options of one by name: `portrait=Path("me.jpg")`, `fps=30`, `size=512`.
 
         `sync_with_audio` has the transport queue each picture behind the sound before it; leave it off where
         `video_out_is_live` is on. `service` goes to Pipecat's AIService.
         """
         super().__init__(settings=ServiceSettings(model=None), **(service or {}))
-        self.avatar = avatar or LiveAvatar.presenting(**choices)
+        self.avatar = ready or LiveAvatar.presenting(**choices)
         self._sync = sync_with_audio
         self._showing: asyncio.Task | None = None
 
