@@ -181,6 +181,11 @@ class Outboxes:
             self._boxes.remove(box)
             await box.close()
 
+    @property
+    def watched(self) -> bool:
+        """Whether any sink wants pictures now; one that has no `watched` of its own always does."""
+        return any(getattr(box.sink, "watched", True) for box in self._boxes if box.error is None)
+
     def show(self, picture: Picture) -> None:
         for box in self._usable():
             box.show(picture)

@@ -139,8 +139,12 @@ class Painter:
 
     def reset(self) -> None:
         """Be as new."""
-        self._extractor.reset()
         self._animator.reset()
+        self.wake()
+
+    def wake(self) -> None:
+        """Go on after pictures were left out: what was heard before them and what the stages hold is too old."""
+        self._extractor.reset()
         for stage in self._stages:
             stage.flush()
         self._take(self._extractor, self._animator)

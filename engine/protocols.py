@@ -71,7 +71,10 @@ class FrameStage(Protocol):
 
 
 class AVSink(Protocol):
-    """An async context manager that takes pictures and sound; each carries its time on the one media clock."""
+    """An async context manager that takes pictures and sound; each carries its time on the one media clock.
+
+    May have `watched: bool`; while it is False for every sink of a session, nothing is drawn and the last picture repeats.
+    """
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *exc: object) -> None: ...

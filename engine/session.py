@@ -79,8 +79,8 @@ class Session:
         governor = Governor(settings.duration * stride, has_restorers=self._painter.restores, metrics=self.metrics)
         self._schedule = Schedule(self._timing, governor, stride, self.metrics)
         self._track = Soundtrack(self._timing, self.metrics)
-        self._studio = Studio(self._painter, self._track, clock, self.metrics, fallback=fallback, lane=lane)
         self._outboxes = Outboxes(sinks, clock, self.metrics)
+        self._studio = Studio(self._painter, self._track, self._outboxes, clock, self.metrics, fallback, lane)
         self._pulse = Pulse(clock)
         self._origin: int | None = None          # clock ticks at which pts 0 is handed over
         self._starved = 0                        # of drawing and playing, how many wait for sound

@@ -1,4 +1,5 @@
-"""The painter on its lane: what it has heard, what it must begin anew, who takes over when it fails."""
+"""The painter on its lane: what it has heard, what it must begin anew, who takes over when it fails; its rest when
+nobody watches."""
 
 import logging
 from collections import deque
@@ -8,6 +9,7 @@ from concurrent.futures import Executor
 from .clock import SAMPLE_RATE, Clock, ticks_from_samples
 from .lane import Lane, ThreadLane
 from .metrics import Metrics
+from .outbox import Outboxes
 from .painter import Painter
 from .protocols import Animator, FeatureExtractor
 from .schedule import Plan, Step
@@ -25,19 +27,21 @@ class Studio:
         self,
         painter: Painter,
         track: Soundtrack,
+        outboxes: Outboxes,
         clock: Clock,
         metrics: Metrics,
-        *,
         fallback: tuple[FeatureExtractor, Animator] | None = None,
         lane: Lane | Executor | None = None,
     ) -> None:
         self._painter, self._track, self._clock, self._metrics = painter, track, clock, metrics
+        self._outboxes = outboxes
         self._fallback = fallback
         self._owns_lane = lane is None
         self._lane = lane if hasattr(lane, "run") else ThreadLane(lane)
         self._fed = 0                            # samples the painter has heard
         self._restart: int | None = None         # pts at which it has to begin anew
         self._others: deque[AudioChunk] = deque(maxlen=OTHERS)
+        self._begun = self._asleep = False       # a first picture is there; those after it were not watched
         self.busy = False
 
     async def warm_up(self) -> int:
@@ -56,11 +60,17 @@ class Studio:
         self._others.append(chunk)
 
     async def paint(self, plan: Plan, step: Step, generation: int) -> list[Picture]:
-        """The pictures that `plan` completes; none when drawing fails, which is said once."""
+        """The pictures that `plan` completes; none when nobody watches, or when drawing fails, which is said once."""
+        if self._begun and not self._outboxes.watched:
+            self._asleep = True
+            self._metrics.count("draws_spared")
+            return []
         work = self._work(plan, step, generation)
         self.busy = True
         try:
-            return await self._lane.run(work)
+            pictures = await self._lane.run(work)
+            self._begun = self._begun or bool(pictures)
+            return pictures
         except Exception as error:
             self._failed(error)
             return []
@@ -73,6 +83,9 @@ class Studio:
 
     def _work(self, plan: Plan, step: Step, generation: int) -> Callable[[], list[Picture]]:
         """What the lane has to do: begin anew after a cut, hear the new sound, paint."""
+        woken, self._asleep = self._asleep, False
+        if woken:
+            self._fed, self._restart = max(self._fed, self._track.head - SAMPLE_RATE), None
         restart, self._restart = self._restart, None
         start, self._fed = self._fed, self._track.head
         samples, captured_ns = self._track.read(start, self._fed - start), self._track.captured_ns
@@ -83,6 +96,8 @@ class Studio:
         def work() -> list[Picture]:
             for chunk in others:
                 self._painter.listen(chunk)
+            if woken:
+                self._painter.wake()
             if restart is not None:
                 self._painter.restart(restart)
             if len(samples):

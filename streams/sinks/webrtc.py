@@ -87,6 +87,11 @@ class WebRTCSink:
         return tuple(self._viewers)
 
     @property
+    def watched(self) -> bool:
+        """Whether anybody's picture flows."""
+        return any(viewer.video.flowing for viewer in self._viewers)
+
+    @property
     def packets_dropped(self) -> int:
         return sum(v.video.dropped + v.audio.dropped for v in self._viewers)
 
