@@ -5,12 +5,15 @@ from typing import Protocol
 import cv2
 import numpy as np
 from limner.engine.types import ARKIT_INDEX, POSE_SIZE, Expression
+from limner.models.animators.morphable import MorphableAnimator
+from limner.models.avatar import Avatar
 from limner.models.mouth import viseme_table
 from limner.models.phones import CLASS_INDEX
 from numpy.typing import NDArray
 
 CELL, CAPTION, COLUMNS = 256, 22, 6      # px, px, cells per row
 PAPER, INK = (244, 244, 242), (40, 40, 40)
+ELSEWHERE = (38, 92, 84)                 # a backdrop unlike any portrait's own
 TURN, NOD, TILT = np.radians(8), np.radians(6), np.radians(6)
 # Caption, then the class of sound whose mouth is shown.
 MOUTHS = (("m b p", "PP"), ("f v", "FF"), ("th", "TH"), ("t d", "DD"), ("k g", "kk"), ("sh ch", "CH"), ("s z", "SS"),
@@ -20,7 +23,6 @@ LOOKS: tuple[tuple[str, dict[str, float]], ...] = (
     ("lids half shut", {"eyeBlink": 0.5}),
     ("blink", {"eyeBlink": 1.0}),
     ("looks to own left", {"eyeLookOutLeft": 0.6, "eyeLookInRight": 0.6}),
-    ("looks to own right", {"eyeLookInLeft": 0.6, "eyeLookOutRight": 0.6}),
     ("looks up", {"eyeLookUp": 0.6}),
     ("looks down", {"eyeLookDown": 0.7}),
     ("brows up", {"browInnerUp": 0.7, "browOuterUp": 0.6, "eyeWide": 0.3}),
@@ -37,8 +39,19 @@ class Face(Protocol):
     def draw_expression(self, expression: Expression) -> NDArray[np.uint8]: ...
 
 
-def contact_sheet(face: Face) -> NDArray[np.uint8]:
-    """u8 RGB [H, W, 3]: a seated animator at rest, at the mouths of speech, looking, and turned."""
+def avatar_sheet(avatar: Avatar) -> NDArray[np.uint8]:
+    """The contact sheet of an avatar pack, drawn by the embedded face at the portrait's own size."""
+    side = avatar.portrait.image.shape[0]
+    face, elsewhere = MorphableAnimator(side), MorphableAnimator(side)
+    face.sit_avatar(avatar)
+    elsewhere.sit_avatar(avatar, np.full((side, side, 3), ELSEWHERE, np.uint8))
+    return contact_sheet(face, elsewhere)
+
+
+def contact_sheet(face: Face, elsewhere: Face) -> NDArray[np.uint8]:
+    """u8 RGB [H, W, 3]: a seated animator at rest, at the mouths of speech, looking, and turned; last the same person
+    `elsewhere`, before another background.
+    """
     cells = [_cell(face.draw_expression(expression({})), "portrait")]
     table = viseme_table()
     for caption, name in MOUTHS:
@@ -47,6 +60,7 @@ def contact_sheet(face: Face) -> NDArray[np.uint8]:
         cells.append(_cell(face.draw_expression(expression(weights)), caption))
     for caption, turn in TURNS:
         cells.append(_cell(face.draw_expression(expression({}, turn)), caption))
+    cells.append(_cell(elsewhere.draw_expression(expression({})), "other background"))
     cells += [np.full_like(cells[0], PAPER)] * (-len(cells) % COLUMNS)
     return np.vstack([np.hstack(cells[i:i + COLUMNS]) for i in range(0, len(cells), COLUMNS)])
 
