@@ -288,7 +288,7 @@ async def test_a_failing_session_takes_nobody_with_it(stage):
     def broken(*args):
         raise RuntimeError("broken on purpose")
 
-    stage.factory.sessions[0].push = broken
+    stage.factory.sessions[0]._track.hear = broken
     await stage.until_sessions(1)
     assert "limner_sessions_failed_total 1.0" in await (await stage.client.get("/metrics")).text()
 
