@@ -32,6 +32,7 @@ class AudioClient:
     """One socket, counted among the peers of its session, and a sink of it: what is heard tells when speech starts."""
 
     viewer = microphone = None                   # what other peers have and this one has not
+    watched = False                              # as a sink it takes the sound; pictures need not be drawn for it
 
     def __init__(self, socket: web.WebSocketResponse, clock: Clock) -> None:
         self.closed = asyncio.Event()

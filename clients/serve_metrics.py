@@ -29,6 +29,8 @@ class SessionCollector:
                                      lambda live: live.session.latency() / 90_000)
         yield from self._per_session("limner_sent_bytes", "Media bytes sent", lambda live: live.sink.bytes_sent)
         yield from self._per_session("limner_packets_dropped", "Packets slow peers lost", lambda live: live.sink.packets_dropped)
+        yield from self._per_session("limner_busy_cores", "Cores kept busy by drawing and encoding",
+                                     lambda live: live.meter.cores or 0.0)
         yield from self._counters()
         yield from self._gauges()
         yield self._hops()

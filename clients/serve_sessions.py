@@ -18,10 +18,12 @@ from limner.models.avatar import Avatar
 from limner.streams.peer import Peer
 from limner.streams.sinks.webrtc import WebRTCSink
 
+from .serve_admission import Admission, Load, Meter, cores_here
 from .serve_limits import RateLimit
 
 log = logging.getLogger(__name__)
 STATUS_EVERY = 0.5            # s between the figures sent to each page
+COSTS = ("features", "draw", "stages", "colour")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Live:
     tasks: set[asyncio.Task] = field(default_factory=set)
     utterances: int = 0                            # given to it in all
     waiting: int = 0                               # of them, not yet finished
+    meter: Meter = field(default_factory=Meter)
 
     def start(self, work: Coroutine) -> None:
         """Run `work` for as long as the session lives; if it fails, so does the session."""
@@ -70,6 +73,18 @@ class Live:
         for peer in self.peers.values():
             peer.tell(message)
 
+    @property
+    def load(self) -> Load:
+        return Load(self.request.size**2 * self.request.fps, self.meter.cores)
+
+    def measure(self, now_ns: int) -> None:
+        """Note what drawing and encoding cost of late; while nobody watches there is nothing to learn."""
+        if self.sink.watched:
+            hops = self.session.metrics.hops
+            self.meter.read(sum(hops[hop].sum_ns for hop in COSTS) + self.sink.encoding_ns, now_ns)
+        else:
+            self.meter.pause()
+
     def status(self) -> dict:
         """Figures for the page: the engine's own, and what the network sink adds."""
         return {"session": self.id, "latency": self.session.latency(), "engine": self.session.metrics.snapshot(),
@@ -78,10 +93,11 @@ class Live:
 
 
 class Sessions:
-    """Opens, finds and closes. `limit` sessions at once; more are refused with Busy."""
+    """Opens, finds and closes. `limit` sessions at once; more, or more than `admission` finds room for, are refused with Busy."""
 
-    def __init__(self, factory: SessionFactory, clock: Clock, limit: int = 8) -> None:
+    def __init__(self, factory: SessionFactory, clock: Clock, limit: int = 8, admission: Admission | None = None) -> None:
         self.limit = limit
+        self._clock, self._admission = clock, admission or Admission(cores_here())
         self.failed = self.opened = 0
         self._factory, self._rate = factory, RateLimit(clock)
         self._live: dict[str, Live] = {}
@@ -102,9 +118,10 @@ class Sessions:
             return running
         if self._draining or len(self._live) + self._opening >= self.limit:
             raise Busy(f"all {self.limit} places are taken; try again when somebody has left")
+        self._admission.check((live.load for live in self), size**2 * fps)
         self._opening += 1
         try:
-            sink = WebRTCSink((size, size), fps)
+            sink = WebRTCSink((size, size), fps, clock=self._clock)
             request = SessionRequest(avatar, fps, size, (sink,), background)
             live = Live(secrets.token_urlsafe(9), request, await self._factory(request), sink,
                         lambda error: self._fail(live, error), shared)
@@ -201,4 +218,5 @@ class Sessions:
     async def _report(self, live: Live) -> None:
         while True:
             await asyncio.sleep(STATUS_EVERY)
+            live.measure(self._clock.now_ns())
             live.tell({"status": live.status()})

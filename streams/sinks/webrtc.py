@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import av
+from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.types import AudioChunk, Picture
 from limner.streams.alpha import opaque, stacked
 from limner.streams.encode import OpusEncoder, VideoCodec, VideoEncoder, fitting_bitrate
@@ -62,8 +63,10 @@ class WebRTCSink:
     An encoder that fails is replaced at once, which is counted; when the new one fails too, `show` raises its error.
     """
 
-    def __init__(self, size: tuple[int, int], fps: int, ceiling: int | None = None) -> None:
+    def __init__(self, size: tuple[int, int], fps: int, ceiling: int | None = None, clock: Clock | None = None) -> None:
         self.size, self.fps = size, fps
+        self.encoding_ns = 0                      # spent on pictures so far
+        self._clock = clock or MonotonicClock()
         self.ceiling = ceiling or fitting_bitrate(size, fps)
         self.epoch = MediaEpoch()
         self.shown = self.bytes_sent = self.encoder_failures = 0
@@ -137,6 +140,7 @@ class WebRTCSink:
             self.bytes_sent += packet.size * len(listening)
 
     def _encode(self, kind: tuple[VideoCodec, bool], viewers: list[Viewer], picture: Picture) -> list[av.Packet]:
+        began = self._clock.now_ns()
         shown = stacked(picture) if kind[1] else opaque(picture)
         try:
             return self._encoder(kind, viewers, shown.size).encode(shown)
@@ -145,6 +149,8 @@ class WebRTCSink:
             log.error("the %s encoder failed and is replaced: %s", kind[0], error)
             del self._encoders[kind]
             return self._encoder(kind, viewers, shown.size).encode(shown)
+        finally:
+            self.encoding_ns += self._clock.now_ns() - began
 
     def _encoder(self, kind: tuple[VideoCodec, bool], viewers: list[Viewer], size: tuple[int, int]) -> VideoEncoder:
         encoder = self._encoders.get(kind)

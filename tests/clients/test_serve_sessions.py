@@ -1,0 +1,52 @@
+"""What the HTTP tests cannot see from outside: what a running session is measured to cost, and who is let in by it."""
+
+import asyncio
+
+import pytest
+from limner.clients.serve_admission import Admission
+from limner.clients.serve_sessions import Sessions
+from limner.engine.clock import MonotonicClock
+from limner.engine.errors import Busy
+
+from tests.clients.test_serve import PATIENCE, Factory
+
+
+@pytest.fixture
+async def sessions():
+    it = Sessions(Factory(), MonotonicClock(), admission=Admission(cores=1))
+    yield it
+    await it.drain()
+
+
+async def pictures(live, count: int) -> None:
+    """Until that many more were shown."""
+    target = live.sink.shown + count
+    async with asyncio.timeout(PATIENCE):
+        while live.sink.shown < target:
+            await asyncio.sleep(0.01)
+
+
+async def test_drawing_and_encoding_are_measured_while_somebody_watches(sessions):
+    live = await sessions.open(None, 25, 256)
+    live.measure(0)
+    await pictures(live, 3)
+    live.measure(1_000_000_000)
+    assert live.load.cores is None                                  # nobody watches: nothing is drawn, nothing learnt
+    live.sink.viewer().video.flowing = True
+    live.measure(2_000_000_000)
+    await pictures(live, 10)
+    encoded = live.sink.encoding_ns
+    live.measure(3_000_000_000)
+    assert encoded > 0 and encoded / 1e9 <= live.load.cores < PATIENCE
+    assert live.load.pixels == 25 * 256**2
+
+
+async def test_a_session_that_would_make_all_late_is_refused(sessions):
+    live = await sessions.open(None, 25, 256)
+    live.meter.cores = 0.5
+    with pytest.raises(Busy, match="cannot draw another session in time"):
+        await sessions.open(None, 25, 256)
+    assert len(sessions) == 1
+    live.meter.cores = 0.3
+    await sessions.open(None, 25, 256)
+    assert len(sessions) == 2
