@@ -21,7 +21,9 @@ from .overhear import check_live, listening
 from .render import say_flat, say_notes, write_report
 
 SOURCES = {"mic": "microphone", "zmq": "zeromq"}
-SINKS = {"camera": "camera", "zmq": "zeromq", "whip": "whip", "null": "null"}
+SINKS = {"camera": "camera", "speaker": "speaker", "udp": "mpegts", "zmq": "zeromq", "whip": "whip", "null": "null"}
+
+EXPECTED = "camera[:DEVICE], speaker[:DEVICE], udp:HOST:PORT, zmq:ENDPOINT, whip:URL, null"
 
 
 def source_of(text: str, clock: Clock) -> AudioSource:
@@ -33,7 +35,7 @@ def source_of(text: str, clock: Clock) -> AudioSource:
 
 
 def sink_maker(text: str) -> Callable[..., AVSink]:
-    """`camera[:DEVICE]`, `zmq:ENDPOINT`, `whip:URL`, `null` or FILE.mp4 as a function of `size` (H, W) and `fps`.
+    """A sink as in `EXPECTED` as a function of `size` (H, W) and `fps`.
 
     Raises UsageError and MissingPackage, before anything slow is done.
     """
@@ -42,7 +44,7 @@ def sink_maker(text: str) -> Callable[..., AVSink]:
         return partial(loader.load("sinks", SINKS[kind]).create, argument)
     if Path(text).suffix.lower() == ".mp4":
         return partial(loader.load("sinks", "recorder").create, text)
-    raise UsageError(f"--to {text}: expected camera[:DEVICE], zmq:ENDPOINT, whip:URL, null or a file that ends in .mp4")
+    raise UsageError(f"--to {text}: expected {EXPECTED} or a file that ends in .mp4")
 
 
 def clock_for(source: str) -> Clock:
