@@ -5,6 +5,7 @@ wrong with what the user asked is found here too, not at frame 500.
 """
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from limner.engine.clock import Clock, MonotonicClock
@@ -15,11 +16,14 @@ from limner.engine.session import Session
 from limner.models.avatar import Avatar, default_avatar, load_avatar
 from limner.models.backdrop import Backdrop, cut_out, parse
 from limner.models.face.colour import to_picture
+from limner.models.options import FaceOptions
 
 from . import loader
 from .options import Options
 
 EMBEDDED = "morphable"             # the animator that needs nothing and stands in for the others
+
+MakeAnimator = Callable[[FaceOptions], Animator]
 
 
 @dataclass(slots=True)
@@ -43,15 +47,21 @@ def choose_avatar(options: Options) -> Avatar:
     return load_avatar(options.avatar) if options.avatar else default_avatar()
 
 
-def face(options: Options, avatar: Avatar | None = None) -> Face:
-    """Build and seat the face. `avatar` may be given where it is already loaded (many sessions, one portrait)."""
+def animators(options: Options) -> MakeAnimator:
+    """What makes animators for many sessions: around one network where the animator can share it."""
+    module = loader.load("animators", options.animator)
+    return module.share(options.face_options()) if hasattr(module, "share") else module.create
+
+
+def face(options: Options, avatar: Avatar | None = None, make_animator: MakeAnimator | None = None) -> Face:
+    """Build and seat the face. Many sessions give their `avatar`, already loaded, and `animators(options)`."""
     backdrop = parse(options.background)
     avatar = avatar or choose_avatar(options)
     module = loader.load("animators", options.animator)
     asked = options.face_options()
     kind, name = module.EXTRACTOR.split("/")
     extractor = loader.load(kind, name).create(asked)
-    animator = module.create(asked)
+    animator = (make_animator or module.create)(asked)
     seat(animator, avatar, backdrop, options)
     chain = stages(options)
     if asked.clip is None:

@@ -30,12 +30,16 @@ def run(options: Options, args: argparse.Namespace) -> int:
 
 
 def session_factory(options: Options) -> SessionFactory:
-    """Sessions as a peer asks for them, everything else as the server was told. Seating happens off the loop."""
+    """Sessions as a peer asks for them, everything else as the server was told. Seating happens off the loop.
+
+    Weights are loaded here, once for all sessions where the animator can share its network.
+    """
+    make_animator = assemble.animators(options)
 
     async def make(request: SessionRequest) -> Session:
         asked = dataclasses.replace(options, fps=request.fps, size=request.size,
                                     background=request.background or options.background)
-        face = await asyncio.to_thread(assemble.face, asked, request.avatar)
+        face = await asyncio.to_thread(assemble.face, asked, request.avatar, make_animator)
         return assemble.session(asked, sinks=list(request.sinks), prepared=face)
 
     return make

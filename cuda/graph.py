@@ -129,7 +129,7 @@ class Graphed:
     def _record(self, inputs: tuple[Any, ...], size: int) -> _Recording:
         """Run until warm, then record for `size` items."""
         torch = importlib.import_module("torch")
-        own = [each.new_zeros((size, *each.shape[1:])) for each in inputs]
+        own = [_room(torch, each, size) for each in inputs]
         for mine, given in zip(own, inputs, strict=True):
             mine[: len(given)].copy_(given)
         side = torch.cuda.Stream(inputs[0].device)
@@ -177,3 +177,10 @@ def _known(constants: Mapping[str, Any]) -> dict[str, Any]:
     """What must stay: a tensor's place and form, anything else itself."""
     return {name: (value.data_ptr(), tuple(value.shape), value.dtype) if hasattr(value, "data_ptr") else value
             for name, value in constants.items()}
+
+
+def _room(torch: Any, like: Any, size: int) -> Any:
+    """Zeros for `size` items like those of `like`, in its memory layout."""
+    last = like.dim() == 4 and like.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if last else torch.contiguous_format
+    return torch.empty((size, *like.shape[1:]), dtype=like.dtype, device=like.device, memory_format=layout).zero_()

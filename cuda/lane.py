@@ -125,8 +125,7 @@ class Lane:
     def _halve(self, count: int) -> None:
         self.release()
         if count == 1:
-            raise OutOfMemory(f"{self.device}: its memory does not hold one drawing; close other programs on it, use fewer "
-                              "sessions or a smaller --size, or --device cpu")
+            raise OutOfMemory(f"{self.device}: its memory does not hold one item")
         self.most = count // 2
 
     def release(self) -> None:

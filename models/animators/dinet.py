@@ -1,24 +1,25 @@
 """DINet as an animator: a portrait or an idle clip whose mouth is redrawn for the voice (Zhang et al., AAAI 2023)."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
+from limner.cuda.lane import open_lane
 from limner.engine.errors import ContractError
 from limner.engine.types import FeatureWindow, Frame, Portrait
 from limner.models import checkpoint, living, paste
 from limner.models.avatar import Avatar
 from limner.models.devices import choose
 from limner.models.dinet import crop, references
+from limner.models.dinet.drawing import Drawing
 from limner.models.dinet.generator import LOGITS, DINet
-from limner.models.dinet.live import LiveDINet
 from limner.models.idleclip import IdleClip, read_clip, still
 from limner.models.options import FaceOptions
 from limner.models.rest import speaking
 from limner.models.weights import load_weights, missing_weights
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 EXTRACTOR = "features/deepspeech"
 PUBLISHED_MOUTH = 256                        # of the checkpoint its authors released
@@ -34,6 +35,7 @@ def build_network() -> nn.Module:
 class DINetAnimator:
     """Rows of 29 Deep Speech logits at 50 Hz to pictures [size, size, 3].
 
+    `network` is drawn with on `device`, or on the lane of a Drawing that other animators may draw with too.
     `mouth` is the side of the repainted square, 64, 128 or 256, which the weights were trained for. `clip` replaces the
     portrait by an idle clip, played forwards and back; without one the embedded face draws such a clip from the photo,
     with `liveliness` in [0, 1] (0: the photo stands still). Everything but the mouth is the source's own pixels.
@@ -41,14 +43,13 @@ class DINetAnimator:
 
     window = (4, 4)                          # rows of 20 ms: two feature frames of 40 ms to each side
 
-    def __init__(self, network: DINet, *, size: int = 512, mouth: int = PUBLISHED_MOUTH, clip: Path | None = None,
+    def __init__(self, network: DINet | Drawing, *, size: int = 512, mouth: int = PUBLISHED_MOUTH, clip: Path | None = None,
                  seed: int = 0, liveliness: float = 1.0, device: str = "cpu"):
         self.size = (size, size)
-        self.device = torch.device(device)
         self._mouth, self._clip_path = mouth, clip
         self._seed, self._liveliness = seed, liveliness
         self._shape = crop.picture_size(mouth)
-        self._live = LiveDINet(network.to(self.device))
+        self._drawing = network if isinstance(network, Drawing) else Drawing(network, open_lane(device))
         self._clip: IdleClip | None = None
 
     def sit_avatar(self, avatar: Avatar) -> None:
@@ -89,11 +90,8 @@ class DINetAnimator:
         sources = [crop.to_network(crop.hide_mouth(self._look(frame, window), self._mouth))
                    for frame, window in zip(clip.frames, windows, strict=True)]
         stacked = np.concatenate([crop.to_network(look) for look in looks])[None]
-        self._sources = self._live.prepare(self._tensor(stacked), self._tensor(np.stack(sources)))
+        self._sources = self._drawing.prepare(stacked, np.stack(sources))
         self._clip = clip
-
-    def _tensor(self, array: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
 
     def draw(self, window: FeatureWindow) -> Frame:
         """The source frame of this instant with the mouth of this sound; the source's own mouth in silence."""
@@ -110,9 +108,7 @@ class DINetAnimator:
         """The network's picture of source frame `number` for rows [9, 29]: f32 [H, W, 3] RGB, 0..255."""
         if rows.shape != (sum(self.window) + 1, LOGITS):
             raise ContractError(f"rows {rows.shape}, DINet hears {(sum(self.window) + 1, LOGITS)} Deep Speech logits")
-        audio = self._tensor(np.ascontiguousarray(rows[::2].T, np.float32)[None])
-        drawn = self._live.draw(self._sources[number], audio)[0]
-        return (drawn * 255).permute(1, 2, 0).cpu().numpy()
+        return self._drawing.draw(self, self._sources[number], np.ascontiguousarray(rows[::2].T, np.float32))
 
     def reset(self) -> None:
         """Nothing is remembered between drawings."""
@@ -130,8 +126,22 @@ def trained_mouth(path: Path) -> int:
 
 def create(options: FaceOptions) -> DINetAnimator:
     """The animator for `options.weights`. Raises WeightsError when there are none or they are another network's."""
+    return _maker(options, shared=False)(options)
+
+
+def share(options: FaceOptions) -> Callable[[FaceOptions], DINetAnimator]:
+    """`create` for many sessions at once: all its animators draw with one network, together when due together."""
+    return _maker(options, shared=True)
+
+
+def _maker(options: FaceOptions, *, shared: bool) -> Callable[[FaceOptions], DINetAnimator]:
     if options.weights is None:
         raise missing_weights("dinet", "choose `--animator morphable`, which needs none")
-    network = load_weights(DINet(), options.weights, "dinet")
-    return DINetAnimator(network, size=options.size, mouth=trained_mouth(options.weights), clip=options.clip,
-                         seed=options.seed, liveliness=options.liveliness, device=choose(options.device))
+    lane = open_lane(choose(options.device))
+    drawing = Drawing(load_weights(DINet(), options.weights, "dinet"), lane, shared=shared)
+    mouth = trained_mouth(options.weights)
+
+    def make(asked: FaceOptions) -> DINetAnimator:
+        return DINetAnimator(drawing, size=asked.size, mouth=mouth, clip=asked.clip, seed=asked.seed, liveliness=asked.liveliness)
+
+    return make

@@ -244,7 +244,7 @@ def test_too_little_memory_makes_smaller_calls_or_says_so(lane):
         held.leave.release(10)
         assert first.result(30) == 1 and [each.result(30) for each in rest] == [2, 3, 4, 5]
         assert sizes == [1, 4, 2, 2]
-        with pytest.raises(OutOfMemory, match="one drawing"):
+        with pytest.raises(OutOfMemory, match="one item"):
             threads.submit(batcher.draw, 9, "huge").result(30)
     batcher.close()
 

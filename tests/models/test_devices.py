@@ -1,7 +1,7 @@
 import pytest
 import torch
 from limner.engine.errors import DeviceError
-from limner.models.devices import choose
+from limner.models.devices import choose, enough_memory
 
 
 def test_choice(monkeypatch):
@@ -14,3 +14,10 @@ def test_choice(monkeypatch):
     assert choose("auto") == "cuda:0" and choose("cuda:1") == "cuda:1"
     with pytest.raises(DeviceError, match="2 CUDA devices"):
         choose("cuda:2")
+
+
+def test_memory_that_runs_out_is_one_clear_line():
+    with pytest.raises(DeviceError, match=r"cuda:0: not enough memory.*--size"), enough_memory("cuda:0"):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+    with pytest.raises(ValueError, match="shape"), enough_memory("cpu"):
+        raise ValueError("shape")

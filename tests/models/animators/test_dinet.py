@@ -1,9 +1,10 @@
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
-from limner.engine.errors import ContractError, UsageError, WeightsError
+from limner.engine.errors import ContractError, DeviceError, UsageError, WeightsError
 from limner.engine.testing import check_animator
 from limner.engine.types import FeatureWindow
 from limner.models.animators import dinet
@@ -130,3 +131,44 @@ def test_create(network, tmp_path):
         assert dinet.trained_mouth(tmp_path / name) == mouth
     with pytest.raises(WeightsError, match=r"DINet.*morphable"):
         create(FaceOptions())
+
+
+def test_sessions_share_one_network_and_draw_as_if_alone(network, clip, tmp_path):
+    """Three sessions at once, each on its own thread, against the same windows drawn by an animator of its own."""
+    path = tmp_path / "frame_64mouth.pth"
+    torch.save(network.state_dict(), path)
+    asked = FaceOptions(weights=path, size=256, device="cpu", clip="idle.mp4")
+    make = dinet.share(asked)
+    alone = create(asked)
+    alone.sit(faces.portrait())
+    seated = [make(asked) for _ in range(3)]
+    assert len({id(animator._drawing) for animator in seated}) == 1
+    windows = [[window(3600 * i, seed=10 * s + i) for i in range(2)] for s in range(3)]
+
+    def session(number):
+        seated[number].sit(faces.portrait())
+        return [seated[number].mouth(i, w.rows) for i, w in enumerate(windows[number])]
+
+    with ThreadPoolExecutor(3) as threads:
+        drawn = list(threads.map(session, range(3)))
+    for number, mouths in enumerate(drawn):
+        for i, mouth in enumerate(mouths):
+            want = alone.mouth(i, windows[number][i].rows)
+            assert np.abs(mouth - want).max() / 255 < 1e-5       # float32 rounding of a batch
+    batcher = seated[0]._drawing.batcher
+    assert batcher.drawn == 6 and batcher.calls <= 6
+    batcher.close()
+
+
+def test_a_network_that_does_not_fit_is_one_clear_line(seated, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(seated._drawing._live, "draw_many", full)
+    with pytest.raises(DeviceError, match="not enough memory"):
+        seated.mouth(0, window().rows)
+
+
+def test_sharing_needs_weights_at_once():
+    with pytest.raises(WeightsError, match=r"DINet.*morphable"):
+        dinet.share(FaceOptions())
