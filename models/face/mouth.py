@@ -59,7 +59,7 @@ class Mouth:
         seam = SEAM * self.opened * max(1 - 5 * float(weights[_JAW]), 0)
         _paint(self.columns, start, to_cm(posed.head, self.depth), self.upper, self.lower, self.colours.tongue,
                self.colours.cavity, np.float32(self.bite), np.float32(drop), np.float32(across),
-               np.float32(weights[_TONGUE]), np.float32(1 - ROUND_SHADE * rounding(weights)),
+               np.float32(weights[_TONGUE]), np.float32(1 - ROUND_SHADE * rounding(weights) ** 2),
                np.float32(self.rig.mesh.fit.scale), np.float32(opacity), np.float32(seam), out)
 
 
