@@ -18,26 +18,19 @@ async def sessions():
     await it.drain()
 
 
-async def pictures(live, count: int) -> None:
-    """Until that many more were shown."""
-    target = live.sink.shown + count
+async def until(true) -> None:
     async with asyncio.timeout(PATIENCE):
-        while live.sink.shown < target:
+        while not true():
             await asyncio.sleep(0.01)
 
 
 async def test_drawing_and_encoding_are_measured_while_somebody_watches(sessions):
     live = await sessions.open(None, 25, 256)
-    live.measure(0)
-    await pictures(live, 3)
-    live.measure(1_000_000_000)
+    await until(lambda: live.session.metrics.counters["draws_spared"] > 20)
     assert live.load.cores is None                                  # nobody watches: nothing is drawn, nothing learnt
     live.sink.viewer().video.flowing = True
-    live.measure(2_000_000_000)
-    await pictures(live, 10)
-    encoded = live.sink.encoding_ns
-    live.measure(3_000_000_000)
-    assert encoded > 0 and encoded / 1e9 <= live.load.cores < PATIENCE
+    await until(lambda: live.load.cores is not None)
+    assert live.sink.encoding_ns > 0 and live.load.cores > 0
     assert live.load.pixels == 25 * 256**2
 
 
