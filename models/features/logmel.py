@@ -8,10 +8,8 @@ Toolbox, 1998): linear below 1 kHz, logarithmic above, area-normalised triangles
 from dataclasses import dataclass
 
 import numpy as np
-from limner.engine.clock import TICKS
-from limner.engine.errors import UsageError
-from limner.engine.types import AudioChunk, FeatureRows
-from limner.models.windowing import PreEmphasis, Windower
+from limner.models.windowed import WindowedFeatures
+from limner.models.windowing import Windower
 from numpy.typing import NDArray
 
 LINEAR_STEP, KNEE, LOG_STEP = 200 / 3, 1000.0, np.log(6.4) / 27     # Hz per mel below the knee, Hz, log-Hz per mel above
@@ -59,54 +57,17 @@ def mel_filters(spec: MelSpec) -> NDArray[np.float64]:
     return np.maximum(0, np.minimum(rise, fall)) * (2 / (edges[2:] - edges[:-2]))
 
 
-class LogMel:
-    """Streaming log-mel extractor: rows f32 [n, mels], any chunking equals one pass.
-
-    Raises:
-        UsageError: a chunk at another rate than the spec's.
-    """
+class LogMel(WindowedFeatures):
+    """Streaming log-mel extractor: rows f32 [n, mels]; the ends of the stream are mirrored or padded with zeros."""
 
     def __init__(self, spec: MelSpec = DRIVER):
         self.spec = spec
-        self.width = spec.mels
-        self.step = spec.hop * TICKS // spec.rate
-        self.lookahead = -(-(spec.window - spec.lead) * TICKS // spec.rate)
-        n = np.arange(spec.window)
-        self._hann = 0.5 - 0.5 * np.cos(2 * np.pi * n / spec.window)
+        self._hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(spec.window) / spec.window)
         self._filters = mel_filters(spec)
-        self._windower = Windower(spec.window, spec.hop, spec.lead, reflect=spec.reflect)
-        self._emphasis = PreEmphasis(spec.emphasis)
-        self.reset()
+        windower = Windower(spec.window, spec.hop, spec.lead, reflect=spec.reflect)
+        super().__init__(windower, rate=spec.rate, width=spec.mels, emphasis=spec.emphasis)
 
-    def reset(self) -> None:
-        self._windower.reset()
-        self._emphasis.reset()
-        self._origin: int | None = None
-        self._captured_ns = 0
-
-    def push(self, chunk: AudioChunk) -> FeatureRows | None:
-        if chunk.rate != self.spec.rate:
-            raise UsageError(f"sound at {chunk.rate} Hz where {self.spec.rate} Hz is expected; resample it first")
-        if self._origin is None:
-            self._origin = chunk.pts
-        self._captured_ns = chunk.captured_ns
-        return self._rows(self.samples(chunk.samples))
-
-    def finish(self) -> FeatureRows | None:
-        """The rows that the end of the stream completes (mirrored or padded with zeros)."""
-        return self._rows(self.flush())
-
-    def flush(self) -> NDArray[np.float32]:
-        """As `finish` for bare samples."""
-        return self.spectra(self._windower.flush())
-
-    def samples(self, samples: NDArray) -> NDArray[np.float32]:
-        """As `push` for bare samples [n] in [-1, 1]; the newly complete rows, [k, mels]."""
-        x = self._emphasis.push(samples) if self.spec.emphasis else samples
-        return self.spectra(self._windower.push(x))
-
-    def spectra(self, windows: NDArray) -> NDArray[np.float32]:
-        """Rows of complete windows, [k, window] -> [k, mels]."""
+    def rows_of(self, windows: NDArray[np.float64]) -> NDArray[np.float32]:
         spec = self.spec
         magnitude = np.abs(np.fft.rfft(windows * self._hann, spec.n_fft))
         mel = (magnitude ** spec.power) @ self._filters
@@ -115,14 +76,7 @@ class LogMel:
         level = 20 * np.log10(np.maximum(1e-5, mel)) - 20
         return np.clip(8 * (level + 100) / 100 - 4, -4, 4).astype(np.float32)
 
-    def _rows(self, rows: NDArray[np.float32]) -> FeatureRows | None:
-        if not len(rows) or self._origin is None:
-            return None
-        pts = self._origin + (self._windower.count - len(rows)) * self.step
-        return FeatureRows(rows, pts, np.ones(len(rows), bool), self._captured_ns)
-
 
 def log_mel(samples: NDArray, spec: MelSpec = DRIVER) -> NDArray[np.float32]:
     """A whole recording [n] at once, ends included: [rows, mels]."""
-    mel = LogMel(spec)
-    return np.concatenate([mel.samples(samples), mel.flush()])
+    return LogMel(spec).whole(samples)

@@ -6,10 +6,8 @@ Samples are taken in [-1, 1] and scaled to 16-bit units inside, as the networks 
 """
 
 import numpy as np
-from limner.engine.clock import TICKS
-from limner.engine.errors import UsageError
-from limner.engine.types import AudioChunk, FeatureRows
-from limner.models.windowing import PreEmphasis, Windower
+from limner.models.windowed import WindowedFeatures
+from limner.models.windowing import Windower
 from numpy.typing import NDArray
 
 RATE, WINDOW, HOP, N_FFT, FILTERS, LIFTER, EMPHASIS = 16_000, 400, 160, 512, 26, 22, 0.97
@@ -34,49 +32,14 @@ def liftered_dct(ceps: int) -> NDArray[np.float64]:
     return basis * (1 + LIFTER / 2 * np.sin(np.pi * k / LIFTER))
 
 
-class Mfcc:
-    """Streaming cepstra: rows f32 [n, ceps] at 100 Hz, row i from the 25 ms that start at its instant.
-
-    Raises:
-        UsageError: a chunk that is not at 16 kHz.
-    """
+class Mfcc(WindowedFeatures):
+    """Streaming cepstra: rows f32 [n, ceps] at 100 Hz, row i from the 25 ms that start at its instant."""
 
     def __init__(self, ceps: int = 13):
-        self.width = ceps
-        self.step = HOP * TICKS // RATE
-        self.lookahead = WINDOW * TICKS // RATE
         self._filters, self._dct = htk_filters(), liftered_dct(ceps)
-        self._windower, self._emphasis = Windower(WINDOW, HOP), PreEmphasis(EMPHASIS)
-        self.reset()
+        super().__init__(Windower(WINDOW, HOP), rate=RATE, width=ceps, emphasis=EMPHASIS, scale=INT16)
 
-    def reset(self) -> None:
-        self._windower.reset()
-        self._emphasis.reset()
-        self._origin: int | None = None
-        self._captured_ns = 0
-
-    def push(self, chunk: AudioChunk) -> FeatureRows | None:
-        if chunk.rate != RATE:
-            raise UsageError(f"sound at {chunk.rate} Hz where {RATE} Hz is expected; resample it first")
-        if self._origin is None:
-            self._origin = chunk.pts
-        self._captured_ns = chunk.captured_ns
-        return self._rows(self.samples(chunk.samples))
-
-    def finish(self) -> FeatureRows | None:
-        """The rows that the end of the stream completes, padded with zeros."""
-        return self._rows(self.flush())
-
-    def flush(self) -> NDArray[np.float32]:
-        """As `finish` for bare samples."""
-        return self.cepstra(self._windower.flush())
-
-    def samples(self, samples: NDArray) -> NDArray[np.float32]:
-        """As `push` for bare samples [n] in [-1, 1]; the newly complete rows, [k, ceps]."""
-        return self.cepstra(self._windower.push(self._emphasis.push(np.asarray(samples, np.float64) * INT16)))
-
-    def cepstra(self, windows: NDArray) -> NDArray[np.float32]:
-        """Rows of complete windows, [k, WINDOW] -> [k, ceps]."""
+    def rows_of(self, windows: NDArray[np.float64]) -> NDArray[np.float32]:
         power = np.abs(np.fft.rfft(windows, N_FFT)) ** 2 / N_FFT
         tiny = np.finfo(np.float64).eps
         energy = np.maximum(power.sum(1), tiny)
@@ -84,14 +47,7 @@ class Mfcc:
         ceps[:, 0] = np.log(energy)
         return ceps.astype(np.float32)
 
-    def _rows(self, rows: NDArray[np.float32]) -> FeatureRows | None:
-        if not len(rows) or self._origin is None:
-            return None
-        pts = self._origin + (self._windower.count - len(rows)) * self.step
-        return FeatureRows(rows, pts, np.ones(len(rows), bool), self._captured_ns)
-
 
 def mfcc(samples: NDArray, ceps: int = 13) -> NDArray[np.float32]:
     """A whole recording [n] in [-1, 1], the last window padded with zeros: [rows, ceps]."""
-    extractor = Mfcc(ceps)
-    return np.concatenate([extractor.samples(samples), extractor.flush()])
+    return Mfcc(ceps).whole(samples)
