@@ -114,6 +114,7 @@ async def test_an_interrupt_lets_nothing_more_be_heard_and_no_end_be_told(stage)
     before = len(it.heard())
     assert before > 8_000
     it.avatar.interrupt()
+    assert it.avatar.end("of nothing") is False
     await it.advance(500)
     assert len(it.heard()) == before and not it.of(SpeechEnd)
     after = len(it.events)
