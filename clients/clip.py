@@ -14,7 +14,7 @@ from limner.engine.errors import MediaError, TooLarge, UsageError
 from limner.engine.protocols import FrameStage
 from limner.engine.types import AudioChunk, Frame
 from limner.models.face.colour import to_picture
-from limner.streams.media import probe, read_chunks
+from limner.streams.media import decoded, probe, read_chunks
 from limner.streams.mp4 import Mp4Writer
 from numpy.typing import NDArray
 from rich.console import Console
@@ -59,7 +59,7 @@ def _open(path: Path) -> Iterator[tuple[Any, Any]]:
 def describe(path: Path) -> Clip:
     """Look at a clip's header and first frame. Raises MediaError, TooLarge."""
     with _open(path) as (container, stream):
-        first = next(_decoded(container, stream), None)
+        first = next(decoded(container, stream), None)
         if first is None:
             raise MediaError(f"{path}: not one picture in it can be decoded; fetch it again")
         rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
@@ -76,7 +76,7 @@ def frames(clip: Clip) -> Iterator[Frame]:
     duration, last = round(TICKS / clip.rate), None
     with _open(clip.path) as (container, stream):
         origin = _start(container.streams.best("audio") or stream)
-        for index, picture in enumerate(_decoded(container, stream)):
+        for index, picture in enumerate(decoded(container, stream)):
             when = picture.time if picture.time is not None else index / clip.rate
             pts = round((Fraction(when).limit_denominator(TICKS) - origin) * TICKS)
             pixels = _upright(picture, stream)
@@ -87,19 +87,6 @@ def frames(clip: Clip) -> Iterator[Frame]:
 
 def _start(stream: Any) -> Fraction:
     return Fraction(stream.start_time or 0) * stream.time_base
-
-
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:                   # the container breaks off here: what came before is still good
-            return
-        if packet is None:
-            return
-        with contextlib.suppress(av.FFmpegError):
-            yield from packet.decode()
 
 
 def _upright(picture: Any, stream: Any) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -108,8 +108,8 @@ def _nothing(file: str | Path | BinaryIO) -> MediaError:
                       "short while copying?)")
 
 
-def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
-    """Decoded frames that hold sound; a packet that cannot be decoded is left out."""
+def decoded(container: av.container.InputContainer, stream: av.stream.Stream) -> Iterator[Any]:
+    """Every frame of a stream that can be decoded; a damaged packet is left out, and where the file breaks off, it ends."""
     packets = container.demux(stream)
     while True:
         try:
@@ -119,7 +119,12 @@ def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> I
         if packet is None:
             return
         with contextlib.suppress(av.FFmpegError):
-            yield from (frame for frame in packet.decode() if frame.samples)
+            yield from packet.decode()
+
+
+def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
+    """Decoded frames that hold sound."""
+    return (frame for frame in decoded(container, stream) if frame.samples)
 
 
 def read_chunks(file: str | Path | BinaryIO, rate: int = SAMPLE_RATE, block: int | None = None) -> Iterator[AudioChunk]:
