@@ -63,7 +63,8 @@ class WhipEndpoint:
         except TimeoutError:
             raise DeviceError(f"{self} did not answer within {ANSWER_WITHIN} s; is the WHIP server running there?") from None
         except (aiohttp.ClientError, OSError) as error:
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            reason = " ".join(str(said).split())[:160]
             raise DeviceError(f"cannot reach {self} ({reason}); check the URL and that the WHIP server runs") from error
 
     async def _post(self, url: str, sdp: str, redirects: int) -> str:

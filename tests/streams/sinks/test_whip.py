@@ -216,6 +216,8 @@ async def test_a_server_that_never_answers_is_given_up(monkeypatch):
 async def test_a_server_that_is_not_there(unused_tcp_port):
     with pytest.raises(DeviceError, match=r"cannot reach http://127\.0\.0\.1.*check the URL"):
         await create(f"http://127.0.0.1:{unused_tcp_port}/whip", size=SIZE, fps=25).__aenter__()
+    with pytest.raises(DeviceError, match=r"cannot reach http://nowhere\.invalid/whip"):
+        await create("http://nowhere.invalid/whip", size=SIZE, fps=25).__aenter__()
 
 
 @pytest.mark.parametrize("url", ["", "host/path", "ftp://host/", "file:///etc/passwd", "http://", "http://host:99999/",
