@@ -2,7 +2,7 @@
 
 Each figure stands beside its baselines from the same run: lips driven by loudness, by a formant rule, and by the wrong
 sound (the same sound rolled by 37 %). `material` is a folder with `speech/` (`NAME.wav` and pocketsphinx's
-`NAME.phone.json`) and `video/` (clips of talking people); without it only stillness and speed are measured.
+`NAME.phone.json`) and `video/` (clips of talking people); without it only stillness and speed are measured. `speed` is what a picture costs.
 Recordings and clips are sorted by name and halved: tables and gains were chosen on the `tuning` half alone.
 
 Mouths are compared twice: `rows`, the lip gap and width the driver asks for, and `film`, those found by landmarks in a
@@ -20,7 +20,7 @@ from limner.models.mouth import indices, lip_gap, lip_width
 from limner.streams.media import decode_mono
 from numpy.typing import NDArray
 
-from . import face_baselines, face_clips, face_film, face_noises, face_scores
+from . import bench_face_speed, face_baselines, face_clips, face_film, face_noises, face_scores
 
 HOP, RATE = 160, 16_000
 ROLL = 0.37
@@ -178,6 +178,7 @@ def run(json_path: Path | None, quick: bool = False, material: Path | None = Non
         voice = np.concatenate(sounds or [voice])
     result["stillness"] = stillness(driver, float(lip_gap(drive(driver, voice)[0]).std()), 6 if quick else 20)
     result["streaming"] = streaming(driver, voice, 1 if quick else 5)
+    result["speed"] = bench_face_speed.speeds(voice[:(2 if quick else 20) * RATE])
     if json_path:
         Path(json_path).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result

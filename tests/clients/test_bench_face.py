@@ -9,7 +9,7 @@ from limner.models import modelfiles
 
 def test_without_material_it_measures_rest_and_speed(tmp_path):
     result = bench_face.run(tmp_path / "out.json", quick=True)
-    assert set(result) == {"stillness", "streaming"}
+    assert set(result) == {"stillness", "streaming", "speed"}
     assert set(result["stillness"]) == {"silence", "breath", "keyboard", "office"}
     assert all(rest["sd_share"] < 0.02 for rest in result["stillness"].values())
     assert result["stillness"]["silence"] == {"sd_share": 0.0, "voiced": 0.0}
