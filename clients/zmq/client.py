@@ -74,6 +74,7 @@ class Client:
         self._out = endpoint and self._connect(zmq.SUB, endpoint)
         self._ask = control and self._connect(zmq.REQ, control, [(zmq.REQ_RELAXED, 1), (zmq.REQ_CORRELATE, 1)])
         self._voice = voice and self._connect(zmq.PUSH, voice, [(zmq.SNDTIMEO, 1000)])
+        self.commands = control is not None
         for topic in topics if endpoint else ():
             self._out.subscribe(topic)
 
