@@ -121,15 +121,17 @@ class WebRTCSink:
         self._encoding = asyncio.create_task(self._send(picture))
 
     async def _send(self, picture: Picture) -> None:
-        watching = [v for v in self._viewers if v.video.flowing]
-        for kind in sorted({(v.codec, v.alpha) for v in watching}):
-            viewers = [v for v in watching if (v.codec, v.alpha) == kind]
-            packets = await asyncio.get_running_loop().run_in_executor(self._thread, self._encode, kind, viewers, picture)
+        for kind in sorted({(v.codec, v.alpha) for v in self._viewers if v.video.flowing}):
+            packets = await asyncio.get_running_loop().run_in_executor(self._thread, self._encode, kind, self._watching(kind), picture)
+            viewers = self._watching(kind)        # again: the key frame just made may be for one who came meanwhile
             for packet in packets:
                 for viewer in viewers:
                     viewer.put_video(packet)
                 self.bytes_sent += packet.size * len(viewers)
         self.shown += 1
+
+    def _watching(self, kind: tuple[VideoCodec, bool]) -> list[Viewer]:
+        return [v for v in self._viewers if v.video.flowing and (v.codec, v.alpha) == kind]
 
     async def play(self, chunk: AudioChunk) -> None:
         self.epoch.start(chunk.pts)

@@ -5,6 +5,7 @@ import numpy as np
 from limner.engine.clock import TICKS, ticks_from_samples
 from limner.engine.testing import check_sink
 from limner.engine.types import AudioChunk, Picture
+from limner.streams.encode import VideoEncoder
 from limner.streams.sinks.webrtc import VIDEO_QUEUE, Viewer, WebRTCSink
 
 SIZE = (64, 64)
@@ -155,3 +156,20 @@ async def test_a_viewer_who_takes_the_opacity_of_an_opaque_picture_sees_all_of_i
         await sink._encoding
         tall = decoded(viewer)
     assert tall.shape == (128, 64) and tall[64:].min() > 230
+
+
+async def test_who_comes_while_a_picture_is_encoded_gets_the_key_frame_made_for_them(monkeypatch):
+    async with WebRTCSink(SIZE, 25) as sink:
+        watching(sink)
+        await shown(sink, range(3))
+        late, encode = sink.viewer(), VideoEncoder.encode
+
+        def joined(encoder, shown):
+            late.video.flowing = True                        # on the encoder's thread, just before it begins
+            late.want_key()
+            return encode(encoder, shown)
+
+        monkeypatch.setattr(VideoEncoder, "encode", joined)
+        await sink.show(picture(3))
+        await sink._encoding
+        assert [packet.is_keyframe for packet in queued(late.video)] == [True]
