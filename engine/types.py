@@ -119,7 +119,7 @@ class Frame:
     drawn: Drawn = "key"
     generation: int = 0
     ready: Any = None                        # device event to wait for, or None
-    alpha: Any = None                        # u8 [H, W] or None
+    alpha: Any = None                        # u8 [H, W] or None; `pixels` are straight, not multiplied by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +133,4 @@ class Picture:
     duration: int = 0
     drawn: Drawn = "key"
     generation: int = 0
-    alpha: NDArray[np.uint8] | None = None   # [H, W]
+    alpha: NDArray[np.uint8] | None = None   # [H, W]; `planes` are straight, not multiplied by it
