@@ -67,9 +67,6 @@ class Device:
     def empty(self, shape: Sequence[int], dtype: Any) -> Any:
         return _cupy().empty(tuple(shape), dtype)
 
-    def zeros(self, shape: Sequence[int], dtype: Any) -> Any:
-        return _cupy().zeros(tuple(shape), dtype)
-
     def upload(self, array: Any) -> Any:
         """A host array copied to the device."""
         return _cupy().asarray(array)

@@ -11,7 +11,6 @@ from limner.cuda import source
 
 HERE = Path(__file__).resolve().parent
 COMPILER = shutil.which("g++")
-DTYPES = {"Half": "f2", "float": "f4", "unsigned char": "u1", "int": "i4", "unsigned short": "u2"}
 
 
 def build(name: str, folder: Path) -> Path:
@@ -31,10 +30,10 @@ def build(name: str, folder: Path) -> Path:
 
 
 class HostDevice:
-    """`limner.cuda.source.Device` on the CPU. `count` is the number of launches so far."""
+    """`limner.cuda.source.Device` on the CPU, with NumPy arrays."""
 
     def __init__(self, folder: Path):
-        self._folder, self._libraries, self.count = folder, {}, 0
+        self._folder, self._libraries = folder, {}
 
     def owns(self, array: object) -> bool:
         return isinstance(array, np.ndarray)
@@ -52,11 +51,6 @@ class HostDevice:
         start = -raw.ctypes.data % 16
         return raw[start:start + size].view(dtype).reshape(shape)
 
-    def zeros(self, shape: tuple[int, ...], dtype: object) -> np.ndarray:
-        out = self.empty(shape, dtype)
-        out[...] = 0
-        return out
-
     def upload(self, array: np.ndarray) -> np.ndarray:
         out = self.empty(array.shape, array.dtype)
         out[...] = array
@@ -65,13 +59,22 @@ class HostDevice:
     def launch(self, name: str, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], arguments: list) -> None:
         if name not in self._libraries:
             self._libraries[name] = ctypes.CDLL(str(build(name, self._folder)))
-        values = [ctypes.c_void_p(a.ctypes.data) if a.ndim else np.array(a).ctypes for a in map(np.asarray, arguments)]
-        kept = [np.array(a) for a in arguments if not np.ndim(a)]
-        scalars = iter(kept)
-        pointers = [ctypes.addressof(v) if np.ndim(a) else next(scalars).ctypes.data
-                    for v, a in zip(values, arguments, strict=True)]
-        three = ctypes.c_uint * 3
         call = getattr(self._libraries[name], f"launch_{kernel}")
-        wanted = call(three(*grid), three(*block), (ctypes.c_void_p * len(pointers))(*pointers), len(pointers))
-        assert wanted == -1, f"{kernel} takes {wanted} arguments, got {len(pointers)}"
-        self.count += 1
+        values = [ctypes.c_void_p(a.ctypes.data) if np.ndim(a) else np.ctypeslib.as_ctypes(np.array(a)) for a in arguments]
+        pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
+        three = ctypes.c_uint * 3
+        wanted = call(three(*grid), three(*block), pointers, len(values))
+        assert wanted == -1, f"{kernel} takes {wanted} arguments, got {len(values)}"
+
+
+class RoundTrip(HostDevice):
+    """The real device for the same tests: every launch takes its NumPy arrays there and back."""
+
+    def launch(self, name: str, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], arguments: list) -> None:
+        import cupy
+
+        there = [cupy.asarray(a) if np.ndim(a) else a for a in arguments]
+        source.Device().launch(name, kernel, grid, block, there)
+        for mine, device in zip(arguments, there, strict=True):
+            if np.ndim(mine):
+                mine[...] = cupy.asnumpy(device)

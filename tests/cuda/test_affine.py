@@ -18,34 +18,34 @@ def make(rng, kind, batch, count, height, width, far=1.0):
     return feature, theta.astype(np.float32)
 
 
-def compare(on_host, feature, theta, mixed):
+def compare(put, feature, theta, mixed):
     want = reference.affine(feature, theta, mixed=mixed)
-    got = kernels.affine(on_host(feature), on_host(theta), mixed=mixed)
+    got = kernels.affine(put(feature), put(theta), mixed=mixed)
     assert got.shape == want.shape and got.dtype == want.dtype
     apart = np.abs(got.astype(np.float32) - want.astype(np.float32)).max()
     assert apart <= SLACK[feature.dtype.str[1:]], (feature.shape, mixed)
 
 
-def random_shapes(on_host, count, seed):
+def random_shapes(put, count, seed):
     rng = np.random.default_rng(seed)
     for _ in range(count):
         batch, height, width = (int(rng.integers(1, top)) for top in (3, 40, 40))
         feature, theta = make(rng, rng.choice(list(SLACK)), batch, int(rng.integers(2, 9)), height, width, rng.uniform(0, 3))
-        compare(on_host, feature, theta, bool(rng.integers(2)))
+        compare(put, feature, theta, bool(rng.integers(2)))
 
 
-def test_kernel_equals_its_twin_on_a_thousand_shapes(on_host):
-    random_shapes(on_host, 1000, 1)
+def test_kernel_equals_its_twin_on_a_thousand_shapes(put):
+    random_shapes(put, 1000, 1)
 
 
 @pytest.mark.slow
-def test_kernel_equals_its_twin_on_ten_thousand_shapes(on_host):
-    random_shapes(on_host, 10_000, 2)
+def test_kernel_equals_its_twin_on_ten_thousand_shapes(put):
+    random_shapes(put, 10_000, 2)
 
 
 @pytest.mark.parametrize("kind", SLACK)
-def test_kernel_equals_its_twin_at_the_size_in_use(on_host, kind):
-    compare(on_host, *make(np.random.default_rng(3), kind, 1, 256, 52, 40), False)
+def test_kernel_equals_its_twin_at_the_size_in_use(put, kind):
+    compare(put, *make(np.random.default_rng(3), kind, 1, 256, 52, 40), False)
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -59,7 +59,7 @@ def test_twin_equals_the_network(mixed):
     assert np.abs(reference.affine(feature, theta, mixed=mixed) - want).max() < 1e-5     # float32 places within 30 px
 
 
-def test_equals_the_published_operator(on_host, shared):
+def test_equals_the_published_operator(put, shared):
     torch = pytest.importorskip("torch")
     from limner.models.dinet.adaat import AdaAT
 
@@ -74,7 +74,7 @@ def test_equals_the_published_operator(on_host, shared):
         with torch.inference_mode():
             theta = operator.matrices(code).numpy()
         case.check("y", reference.affine(feature.numpy(), theta))
-        case.check("y", kernels.affine(on_host(feature.numpy()), on_host(theta)))
+        case.check("y", kernels.affine(put(feature.numpy()), put(theta)))
 
 
 def volume_sample(feature, theta):
@@ -98,31 +98,31 @@ def test_twin_equals_the_volume():
     assert np.abs(reference.affine(feature, theta)[0] - volume_sample(feature[0], theta[0])).max() < 3e-6
 
 
-def test_identity_reads_the_published_places(on_host):
+def test_identity_reads_the_published_places(put):
     """Scale 1, no turn, no shift: column x is read at x W / (W - 1) - 1/2; rows of a ramp along x do not matter."""
     width = 8
     ramp = np.broadcast_to(np.arange(width, dtype=np.float32), (1, 3, 6, width)).copy()
     theta = np.broadcast_to(np.float32([[1, 0, 0], [0, 1, 0]]), (1, 3, 2, 3)).copy()
-    got = kernels.affine(on_host(ramp), on_host(theta), mixed=True)[0, 1, 2]
+    got = kernels.affine(put(ramp), put(theta), mixed=True)[0, 1, 2]
     inside = np.arange(1, width - 1)
     assert np.abs(got[inside] - (inside * width / (width - 1) - 0.5)).max() < 1e-5
 
 
-def test_places_that_are_not_sane_read_zero(on_host):
+def test_places_that_are_not_sane_read_zero(put):
     theta = np.full((1, 2, 2, 3), np.nan, np.float32)
     theta[0, 1] = [[1e30, 1e30, 3e30], [0, 0, 0]]
     feature = np.ones((1, 2, 5, 6), np.float32)
     assert not reference.affine(feature, theta).any()
-    assert not kernels.affine(on_host(feature), on_host(theta)).any()
+    assert not kernels.affine(put(feature), put(theta)).any()
 
 
-def test_written_to_the_callers_array(on_host):
-    feature, theta = (on_host(a) for a in make(np.random.default_rng(6), "f4", 1, 4, 5, 6))
-    out = on_host(np.zeros_like(feature))
+def test_written_to_the_callers_array(put):
+    feature, theta = (put(a) for a in make(np.random.default_rng(6), "f4", 1, 4, 5, 6))
+    out = put(np.zeros_like(feature))
     assert kernels.affine(feature, theta, out=out) is out and out.any()
 
 
-def test_one_channel_cannot_be_mixed(on_host):
+def test_one_channel_cannot_be_mixed(put):
     feature, theta = make(np.random.default_rng(7), "f4", 1, 1, 4, 4)
     with pytest.raises(ValueError, match="1 channel, expected 2 or more"):
-        kernels.affine(on_host(feature), on_host(theta))
+        kernels.affine(put(feature), put(theta))

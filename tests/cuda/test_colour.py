@@ -10,9 +10,9 @@ def picture(rng, batch, height, width, channels):
     return rng.integers(0, 256, (batch, height, width, channels), np.uint8)
 
 
-def compare(on_host, rgb, matrix, layout):
+def compare(put, rgb, matrix, layout):
     want, opacity = reference.colour(rgb, matrix=matrix, layout=layout)
-    got, alpha = kernels.colour(on_host(rgb), matrix=matrix, layout=layout)
+    got, alpha = kernels.colour(put(rgb), matrix=matrix, layout=layout)
     assert np.array_equal(got, want), (rgb.shape, matrix, layout)
     assert (alpha is None) == (opacity is None) == (rgb.shape[-1] == 3)
     assert opacity is None or np.array_equal(alpha, opacity)
@@ -21,11 +21,11 @@ def compare(on_host, rgb, matrix, layout):
 @pytest.mark.parametrize("matrix", reference.COLOUR)
 @pytest.mark.parametrize("layout", ["i420", "nv12"])
 @pytest.mark.parametrize("channels", [3, 4])
-def test_kernel_equals_its_twin(on_host, matrix, layout, channels):
+def test_kernel_equals_its_twin(put, matrix, layout, channels):
     rng = np.random.default_rng(1)
-    compare(on_host, picture(rng, 1, 288, 512, channels), matrix, layout)
+    compare(put, picture(rng, 1, 288, 512, channels), matrix, layout)
     for height, width in rng.integers(1, 70, (60, 2)).tolist():
-        compare(on_host, picture(rng, int(rng.integers(1, 4)), height, width, channels), matrix, layout)
+        compare(put, picture(rng, int(rng.integers(1, 4)), height, width, channels), matrix, layout)
 
 
 @pytest.mark.parametrize("size", [(64, 48), (33, 21), (1, 1)])

@@ -19,17 +19,17 @@ def case(rng, batch, channels, height, width, spread, kind="f4"):
     return queries, levels, coords.astype(np.float32)
 
 
-def launch(on_host, queries, levels, coords):
-    return kernels.correlation(on_host(queries), [on_host(k) for k in levels], on_host(coords))
+def launch(put, queries, levels, coords):
+    return kernels.correlation(put(queries), [put(k) for k in levels], put(coords))
 
 
 @pytest.mark.parametrize("kind", ["f2", "f4"])
 @pytest.mark.parametrize("channels", [4, 84, 128])
 @pytest.mark.parametrize("size", [(8, 8), (16, 16), (17, 22), (31, 9)])
-def test_kernel_equals_its_twin(on_host, kind, channels, size):
+def test_kernel_equals_its_twin(put, kind, channels, size):
     given = case(np.random.default_rng(channels), 2, channels, *size, 4.0, kind)
     # Sums of up to 128 products of size 1 over sqrt(128), in float32 in both whatever the inputs are.
-    np.testing.assert_allclose(launch(on_host, *given), reference.correlation(*given), atol=2e-5, rtol=0)
+    np.testing.assert_allclose(launch(put, *given), reference.correlation(*given), atol=2e-5, rtol=0)
 
 
 @pytest.mark.parametrize("spread", [0.0, 3.0, 200.0])
@@ -49,29 +49,29 @@ def test_twin_equals_the_network(spread):
     np.testing.assert_allclose(np.concatenate([ahead, back], 1), want, atol=1e-5, rtol=0)     # order of sums
 
 
-def test_windows_are_transposed_as_published(on_host):
+def test_windows_are_transposed_as_published(put):
     """At whole places a window holds plain dot products, x along its rows."""
     queries, levels, coords = case(np.random.default_rng(4), 1, 16, 16, 16, 0.0)
     coords[...] = np.float32([5, 9]).reshape(1, 2, 1, 1)
-    out = launch(on_host, queries, levels, coords)
+    out = launch(put, queries, levels, coords)
     for i, j in ((0, 0), (0, 6), (3, 3), (6, 0), (5, 2)):
         want = queries[0, 4, 7] @ levels[0][0, 9 + j - 3, 5 + i - 3] / 4
         assert abs(out[0, 7 * i + j, 4, 7] - want) < 1e-5
 
 
 @pytest.mark.parametrize("place", [np.nan, np.inf, -np.inf, 1e30, -1e9])
-def test_places_that_are_not_sane_read_zero(on_host, place):
+def test_places_that_are_not_sane_read_zero(put, place):
     queries, levels, coords = case(np.random.default_rng(5), 1, 4, 8, 8, 0.0)
     coords[...] = place
     assert not reference.correlation(queries, levels, coords).any()
-    assert not launch(on_host, queries, levels, coords).any()
+    assert not launch(put, queries, levels, coords).any()
 
 
-def test_wrong_levels_are_refused(on_host):
+def test_wrong_levels_are_refused(put):
     queries, levels, coords = (case(np.random.default_rng(6), 1, 4, 16, 16, 0.0))
     with pytest.raises(ValueError, match="3 levels of keys, expected 4"):
-        launch(on_host, queries, levels[:3], coords)
+        launch(put, queries, levels[:3], coords)
     with pytest.raises(ValueError, match=r"keys\[2\] has shape \(1, 8, 8, 4\), expected \(1, 4, 4, 4\)"):
-        launch(on_host, queries, [levels[0], levels[1], levels[1], levels[3]], coords)
+        launch(put, queries, [levels[0], levels[1], levels[1], levels[3]], coords)
     with pytest.raises(ValueError, match="3 channels, expected a multiple of 4"):
-        launch(on_host, queries[..., :3].copy(), [k[..., :3].copy() for k in levels], coords)
+        launch(put, queries[..., :3].copy(), [k[..., :3].copy() for k in levels], coords)
