@@ -73,13 +73,20 @@ def parse(text: str, *, files: bool = True) -> Backdrop:
         return Backdrop(text)
     if name == "blur":
         return Backdrop("blur", radius=_radius(amount) if amount else BLUR)
-    try:
-        return Backdrop("colour", ImageColor.getrgb(text[:100])[:3])
-    except ValueError:
-        pass
+    if (colour := _colour(text)) is not None:
+        return Backdrop("colour", colour)
     if not files:
         raise UsageError(f"background {text[:80]!r}: expected {EXPECTED.replace(', or a picture file', '')}")
     return Backdrop("picture", picture=_read(Path(text)))
+
+
+def _colour(text: str) -> tuple[int, int, int] | None:
+    """What CSS means by it; parts beyond 255 or 100 % count as full, as there. None for no colour."""
+    try:
+        red, green, blue = (min(part, 255) for part in ImageColor.getrgb(text[:100])[:3])
+    except ValueError:
+        return None
+    return red, green, blue
 
 
 def _radius(amount: str) -> float:
@@ -95,7 +102,11 @@ def _radius(amount: str) -> float:
 @lru_cache(maxsize=4)
 def _read(path: Path) -> NDArray[np.uint8]:
     """A picture, no larger than any avatar needs. The same few serve every session of a server."""
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError:                      # a name longer than any file's
+        found = False
+    if not found:
         raise UsageError(f"background {str(path)[:200]!r}: neither a colour nor a picture file that is there; expected {EXPECTED}")
     try:
         return cover(read_image(path), MAX_SIDE)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from limner.engine.errors import TooLarge, UsageError
 from limner.models import picture
 from limner.models.avatar import bundled_avatars, default_avatar, load_avatar
@@ -14,7 +16,7 @@ GREEN = (0, 177, 64)
 @pytest.mark.parametrize(("text", "kind", "colour"), [
     ("keep", "keep", None), ("transparent", "transparent", None), ("blur", "blur", None),
     ("#00b140", "colour", GREEN), ("green", "colour", (0, 128, 0)), ("rgb(1, 2, 3)", "colour", (1, 2, 3)),
-    ("#00b14080", "colour", GREEN),
+    ("#00b14080", "colour", GREEN), ("rgb(999, 0, 300)", "colour", (255, 0, 255)),
 ])
 def test_names_are_understood(text, kind, colour):
     got = parse(text)
@@ -31,10 +33,23 @@ def test_the_strength_of_a_blur():
 def test_what_is_neither_colour_nor_file_is_one_line(tmp_path):
     with pytest.raises(UsageError, match="neither a colour nor a picture file"):
         parse("grene")
+    with pytest.raises(UsageError, match="neither a colour nor a picture file"):
+        parse("a" * 100_000)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
     with pytest.raises(UsageError, match=r"broken\.png is no picture"):
         parse(str(broken))
+
+
+@settings(deadline=None)
+@given(st.text(max_size=40) | st.from_regex(r"(rgb|hsl|hsv)\(-?\d{1,5}%?,\s?\d{1,9}%?,\s?\d{1,3}%?\)|#[0-9a-f]{1,9}|blur:.{0,8}", fullmatch=True))
+def test_whatever_is_asked_for_is_understood_or_refused_in_one_line(text):
+    try:
+        behind = parse(text, files=False).behind(default_avatar(), 8)
+    except UsageError as error:
+        assert "expected" in str(error)
+    else:
+        assert behind is None or (behind.dtype == np.uint8 and behind.shape == (8, 8, 3))
 
 
 def test_a_caller_from_outside_names_no_files(tmp_path):
