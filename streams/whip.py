@@ -19,7 +19,7 @@ MAX_ANSWER = 64 * 1024        # bytes
 MAX_REDIRECTS = 3
 HINTS = {
     HTTPStatus.UNAUTHORIZED: "give its token in LIMNER_WHIP_TOKEN",
-    HTTPStatus.FORBIDDEN: "give another token in LIMNER_WHIP_TOKEN",
+    HTTPStatus.FORBIDDEN: "give its own token in LIMNER_WHIP_TOKEN",
     HTTPStatus.NOT_FOUND: "check the path of the URL",
     HTTPStatus.METHOD_NOT_ALLOWED: "this is no WHIP endpoint; check the path of the URL",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "this is no WHIP endpoint; check the path of the URL",

@@ -161,7 +161,7 @@ class Odd(Service):
 
 @pytest.mark.parametrize("given, error, line", [
     (dict(status=401), UsageError, "401 Unauthorized); give its token in LIMNER_WHIP_TOKEN"),
-    (dict(status=403), UsageError, "403 Forbidden); give another token"),
+    (dict(status=403), UsageError, "403 Forbidden); give its own token"),
     (dict(status=404), UsageError, "404 Not Found); check the path"),
     (dict(status=405), UsageError, "this is no WHIP endpoint"),
     (dict(status=200, text="v=0"), UsageError, "200 OK)"),
