@@ -159,3 +159,12 @@ def test_another_decoder_agrees(tmp_path):
     assert {s["codec_name"] for s in streams} == {"h264", "aac"}
     for stream in streams:
         assert float(stream["start_time"]) == 0 and abs(float(stream["duration"]) - 3) < 0.002
+
+
+def test_an_outlet_without_opacity_is_named_once_and_only_where_it_matters(capsys):
+    render.say_flat(Options(background="transparent"), "talk.mp4", quiet=False)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "talk.mp4 cannot carry a transparent background" in said
+    render.say_flat(Options(background="transparent"), "talk.mp4", quiet=True)
+    render.say_flat(Options(background="green"), "talk.mp4", quiet=False)
+    assert not capsys.readouterr().err
