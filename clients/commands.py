@@ -25,6 +25,7 @@ def add_serve(subparsers, face) -> None:
     p.add_argument("--max-sessions", type=int, default=8)
     p.add_argument("--cert", type=Path, help="TLS certificate (PEM); browsers give a microphone to https only, except on this machine")
     p.add_argument("--key", type=Path, help="its private key (PEM)")
+    p.add_argument("--self-signed", action="store_true", help="make a certificate for this machine (kept in the cache); visitors have to accept it once")
     p.add_argument("--origin", action="append", default=[], metavar="URL", help="another site whose pages may call (repeatable)")
     p.add_argument("--ice-server", action="append", default=[], metavar="URL", help="stun: or turn: server (repeatable)")
     p.add_argument("--listen", action="store_true", help="the avatar listens to the visitor's microphone instead of speaking it; it speaks by /say and /audio")
@@ -84,15 +85,16 @@ def add_doctor(subparsers) -> None:
 
 def add_bench(subparsers) -> None:
     p = subparsers.add_parser("bench", help="measure, with the reference measured in the same run")
-    p.add_argument("what", choices=("engine", "face", "models", "streams"))
+    p.add_argument("what", choices=("engine", "face", "gpu", "models", "streams"))
     p.add_argument("--json", type=Path, metavar="FILE")
     p.add_argument("--quick", action="store_true", help="fewer repetitions")
-    p.add_argument("--only", metavar="NAME", help="of the models: those whose name contains it")
+    p.add_argument("--only", metavar="NAME", help="of the models or the GPU's cases: those whose name contains it")
+    p.add_argument("--device", default="auto", metavar="cuda:N", help="of the GPU's cases; cpu tries the bench itself at small sizes")
     p.add_argument("--material", type=Path, metavar="DIR", help="real speech and video to score the face against")
     p.set_defaults(handler=bench)
 
 
 def bench(a: argparse.Namespace) -> int:
-    more = {"face": {"material": a.material}, "models": {"only": a.only}}.get(a.what, {})
+    more = {"face": {"material": a.material}, "models": {"only": a.only}, "gpu": {"only": a.only, "device": a.device}}.get(a.what, {})
     work(f"bench_{a.what}").run(a.json, quick=a.quick, **more)
     return 0

@@ -1,0 +1,188 @@
+"""What `limner bench gpu` measures. Each case holds the plain way, f32 and kernel by kernel, and ours on the same inputs.
+
+At small sizes (`tiny`) every case runs on a CPU too, so that the bench itself can be tried anywhere; its figures mean
+nothing there. Weights are random: speed does not depend on them.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from limner.cuda import kernels, reference
+from limner.cuda.graph import Graphed
+from limner.cuda.lane import Lane
+from limner.models.amt.network import AMT
+from limner.models.dinet.adaat import AdaAT
+from limner.models.dinet.crop import picture_size
+from limner.models.dinet.generator import CODE, DINet
+from limner.models.dinet.live import LiveDINet, Source
+from limner.models.restoration.codeformer import CodeFormer
+from limner.models.restoration.gfpgan import GFPGAN
+from limner.models.restoration.live import MOUTH
+from limner.models.restorers.gfpgan import mouth
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .subjects.dubbing import healthy
+
+Way = Callable[[], Tensor]
+CHAIN_SIDE = 512                                 # px: the restorer's size
+TINY = (52, 40)                                  # DINet's picture at small sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`ways` by name; each call makes `frames` pictures. "plain" is what the others are compared with."""
+
+    input: str
+    frames: int
+    ways: dict[str, Way]
+    bytes_per_session: int = 0
+    floor_gflop: float = 0.0                     # arithmetic no way of drawing can do without, for all frames
+
+
+class VolumeAdaAT(AdaAT):
+    """The operator as published: the map as one volume, sampled with a five-dimensional grid held in memory."""
+
+    def forward(self, feature: Tensor, code: Tensor) -> Tensor:
+        batch, count, height, width = feature.shape
+        flat = F.affine_grid(self.matrices(code).flatten(0, 1), (batch * count, 1, height, width), align_corners=True)
+        depth = torch.linspace(-1, 1, count, device=feature.device).view(1, count, 1, 1, 1).expand(batch, count, height, width, 1)
+        grid = torch.cat([flat.view(batch, count, height, width, 2), depth], -1)
+        return F.grid_sample(feature[:, None], grid, align_corners=False)[:, 0]
+
+
+def published(network: DINet) -> DINet:
+    """The same weights with the published sampling."""
+    plain = copy.deepcopy(network)
+    plain.adaAT = VolumeAdaAT(2 * CODE, 256).to(next(network.parameters()).device)
+    plain.adaAT.load_state_dict(network.adaAT.state_dict())
+    return plain.eval()
+
+
+def held(sources: list[Source]) -> int:
+    """Bytes a session's encoded frames take, what they share counted once."""
+    tensors = {t.data_ptr(): t for each in sources for t in (each.code, each.partial, each.feature)}
+    return sum(t.numel() * t.element_size() for t in tensors.values())
+
+
+def dinet(lane: Lane, tiny: bool, batch: int) -> Case:
+    """Frames of `batch` portraits; the plain forward encodes references and sources anew each time, as published."""
+    height, width = TINY if tiny else picture_size(256)
+    network = healthy(DINet()).to(lane.device)
+    sources, references, audio = (torch.rand(shape, device=lane.device) for shape in
+                                  ((batch, 3, height, width), (batch, 15, height, width), (batch, 29, 5)))
+    ways: dict[str, Way] = {"plain": partial(published(network), sources, references, audio)}
+    size = 0
+    for name, dtype in (("live", torch.float32), ("live_f16", torch.float16)):
+        live = LiveDINet(network, dtype=dtype)
+        encoded = [live.prepare(references[k:k + 1], sources[k:k + 1])[0] for k in range(batch)]
+        size = size or held(encoded[:1])
+        ways[name] = partial(live.draw_many, encoded, audio)
+    area = height * width / (416 * 320)
+    return Case(f"{batch}x3x{height}x{width}", batch, ways, size, round(162 * area * batch, 3))
+
+
+def recorded(make: Callable[[], nn.Module], *shapes: tuple[int, ...], lane: Lane, limits: tuple[float, float] = (0, 1)) -> Case:
+    """A network's own forward against the same recorded, and recorded in half precision where autocast allows it."""
+    torch.manual_seed(0)
+    network = make().eval().requires_grad_(False).to(lane.device)
+    low, high = limits
+    inputs = [torch.rand(shape, device=lane.device) * (high - low) + low for shape in shapes]
+    half = torch.float16 if lane.device != "cpu" else torch.bfloat16
+
+    def narrow(*given: Tensor) -> Tensor:
+        with torch.autocast(torch.device(lane.device).type, half):
+            return network(*given).float()
+
+    def ours(step: Callable[..., Tensor]) -> Way:
+        return partial(Graphed(step, sizes=(1,), constants=lambda: dict(network.named_parameters())), *inputs)
+
+    ways = {"plain": partial(network, *inputs), "live": ours(network), "live_f16": ours(narrow)}
+    return Case(", ".join("x".join(map(str, shape)) for shape in shapes), 1, ways)
+
+
+def amt(lane: Lane, tiny: bool, variant: str, height: int, width: int) -> Case:
+    height, width = (128, 128) if tiny else (height, width)
+    return recorded(partial(AMT, variant), (1, 3, height, width), (1, 3, height, width), (1,), lane=lane)
+
+
+def restorer(lane: Lane, tiny: bool, make: Callable[[], nn.Module]) -> Case:
+    return recorded(make, (1, 3, CHAIN_SIDE, CHAIN_SIDE), lane=lane, limits=(-1, 1))
+
+
+class Chain:
+    """DINet, AMT-S at twice the rate, GFPGAN on the mouth, planes on the host: two pictures per call."""
+
+    def __init__(self, lane: Lane, tiny: bool) -> None:
+        self._lane = lane
+        height, width = TINY if tiny else picture_size(256)
+        dinet, device = healthy(DINet()).to(lane.device), lane.device
+        torch.manual_seed(0)
+        amt, self._restorer = (network.eval().requires_grad_(False).to(device) for network in (AMT("amt_s"), GFPGAN()))
+        self._live, self._published = LiveDINet(dinet), published(dinet)
+        self._inputs = [torch.rand(1, channels, height, width, device=device) for channels in (3, 15)]
+        self._source, = self._live.prepare(self._inputs[1], self._inputs[0])
+        self._audio = np.random.default_rng(0).standard_normal((1, 29, 5)).astype(np.float32)
+        self._half = torch.full((1,), 0.5, device=device)
+        self._before = torch.rand(1, 3, CHAIN_SIDE, CHAIN_SIDE, device=device)
+        self._amt, self._amt_recorded = amt, Graphed(amt, sizes=(1,))
+        self._mouth = Graphed(partial(mouth, self._restorer), sizes=(1,))
+
+    def plain(self) -> Tensor:
+        drawn = self._published(*self._inputs, self._lane.upload(self._audio))
+        pictures = self._paired(drawn, self._amt)
+        return self._handed_over(torch.cat([self._restorer(each[None] * 2 - 1) / 2 + 0.5 for each in pictures]), pictures)
+
+    def live(self) -> Tensor:
+        pictures = self._paired(self._live.draw_many([self._source], self._lane.upload(self._audio)), self._amt_recorded)
+        top, left, bottom, right = MOUTH
+        restored = pictures.clone()
+        for each in range(len(pictures)):        # what a recording returns is its own until the next replay
+            restored[each, :, top:bottom, left:right] = self._mouth(pictures[each:each + 1] * 2 - 1)[0] / 2 + 0.5
+        return self._handed_over(restored, pictures)
+
+    def _paired(self, drawn: Tensor, between: Callable[..., Tensor]) -> Tensor:
+        now = F.interpolate(drawn, (CHAIN_SIDE, CHAIN_SIDE), mode="bilinear")
+        return torch.cat([between(self._before, now, self._half), now])
+
+    def _handed_over(self, restored: Tensor, pictures: Tensor) -> Tensor:
+        """The mouth laid back and I420 on the host, in one copy."""
+        top, left, bottom, right = MOUTH
+        pictures[..., top:bottom, left:right] = restored[..., top:bottom, left:right]
+        rgb = (pictures.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        colour = reference.colour if self._lane.device == "cpu" else kernels.colour
+        planes, _ = colour(self._lane.array(rgb))
+        return torch.from_numpy(self._lane.download(self._lane.tensor(planes)))
+
+
+def chain(lane: Lane, tiny: bool) -> Case:
+    ways = Chain(lane, tiny)
+    return Case(f"{'x'.join(map(str, TINY if tiny else picture_size(256)))} to {CHAIN_SIDE}x{CHAIN_SIDE}", 2,
+                {"plain": ways.plain, "live": ways.live})
+
+
+def copied(lane: Lane, tiny: bool) -> Case:
+    """A copy within the device: the floor of everything that moves memory."""
+    count = 1 << (16 if tiny else 28)
+    data = torch.zeros(count, dtype=torch.uint8, device=lane.device)
+    return Case(f"{count} bytes", 1, {"plain": data.clone})
+
+
+CASES: dict[str, Callable[[Lane, bool], Case]] = {
+    "copy": copied,
+    **{f"dinet-{batch}": partial(dinet, batch=batch) for batch in (1, 8, 32)},
+    **{f"{name}-{place}": partial(amt, variant=variant, height=height, width=width)
+       for name, variant in (("amt-s", "amt_s"), ("amt-l", "amt_l")) for place, height, width in (("512", 512, 512), ("720p", 720, 1280))},
+    "gfpgan": partial(restorer, make=GFPGAN),
+    "codeformer": partial(restorer, make=CodeFormer),
+    "chain": chain,
+}
+
+
+def chosen(only: str | None) -> Iterator[tuple[str, Callable[[Lane, bool], Case]]]:
+    """The cases whose name contains `only`, in order."""
+    return ((name, make) for name, make in CASES.items() if not only or only in name)
