@@ -4,14 +4,16 @@ import argparse
 import asyncio
 import dataclasses
 import sys
+from pathlib import Path
 
 from limner.engine.errors import UsageError
 from limner.engine.session import Session
 
-from . import assemble
+from . import assemble, certificates
 from .options import Options
 from .serve import ServeOptions, serve
 from .serve_avatars import Gallery
+from .serve_security import check_bind
 from .serve_sessions import SessionFactory, SessionRequest
 
 
@@ -20,13 +22,26 @@ def run(options: Options, args: argparse.Namespace) -> int:
     if not 0 <= args.port <= 65535:
         raise UsageError(f"--port {args.port}: expected 0 (any free one) to 65535")
     chosen = assemble.choose_avatar(options) if options.portrait or options.avatar else None
+    cert, key = certificate(args)
     where = ServeOptions(
         host=args.host, port=args.port, token=args.token, max_sessions=args.max_sessions, fps=options.fps,
-        size=options.size, cert=args.cert, key=args.key, origins=tuple(args.origin), ice_servers=tuple(args.ice_server),
+        size=options.size, cert=cert, key=key, origins=tuple(args.origin), ice_servers=tuple(args.ice_server),
         listen=args.listen,
     )
     asyncio.run(serve(session_factory(options), Gallery(chosen), where, ready=announce))
     return 0
+
+
+def certificate(args: argparse.Namespace) -> tuple[Path | None, Path | None]:
+    """The certificate and key named, or those of this machine's own making. Raises UsageError for both at once."""
+    if not args.self_signed:
+        return args.cert, args.key
+    if args.cert or args.key:
+        raise UsageError("--self-signed makes its own certificate; leave out --cert and --key")
+    check_bind(args.host, args.token)
+    cert, key = certificates.self_signed(args.host)
+    print(f"self-signed certificate, SHA-256 {certificates.fingerprint(cert)}", file=sys.stderr)
+    return cert, key
 
 
 def session_factory(options: Options) -> SessionFactory:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -112,7 +113,7 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
         if hasattr(part, "attend"):                      # a bus also carries expressions, events and commands
             part.attend(desk)
     if not quiet:
-        outlets[0].begun = once(f"{source} -> {', '.join(sinks)}; {milliseconds(session.latency()):.0f} ms behind the "
+        outlets[0].begun = once(f"{source} -> {', '.join(map(unsecret, sinks))}; {milliseconds(session.latency()):.0f} ms behind the "
                                 "voice; Ctrl-C ends")
     try:
         async with listening(session, other):
@@ -124,6 +125,11 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     if failures:
         raise first_of(failures)
     return 0
+
+
+def unsecret(text: str) -> str:
+    """A SINK without the token that its URL may hold."""
+    return re.sub(r"//[^/@]*@", "//", text)
 
 
 def once(line: str) -> Callable[[], None]:

@@ -57,10 +57,13 @@ async def _open(file: BinaryIO) -> MediaFile:
 
 
 async def _chunks(sound: MediaFile, file: BinaryIO) -> AsyncIterator[AudioChunk]:
-    """The sound's chunks; file and decoder are closed however the speaking ends."""
+    """The sound's chunks, whatever its header claimed at most `MAX_SECONDS`; file and decoder are closed however the
+    speaking ends."""
     try:
         async with aclosing(aiter(sound)) as chunks:      # waits for the decoder to let go of the file
             async for chunk in chunks:
+                if chunk.pts >= MAX_SECONDS * TICKS:
+                    return
                 yield chunk
     finally:
         await sound.__aexit__()
