@@ -92,6 +92,20 @@ def camera() -> Finding:
     return Finding("camera", "off", "no v4l2loopback device", "apt install v4l2loopback-dkms && modprobe v4l2loopback exclusive_caps=1")
 
 
+def virtual_microphone() -> Finding:
+    """What `--to speaker:limner` plays into beside `--to camera`."""
+    if platform.system() != "Linux":
+        return Finding("virtual microphone", "off", "a virtual cable's name, if one is installed", "VB-CABLE (Windows) or BlackHole "
+                       "(macOS), then --to speaker:CABLE beside --to camera")
+    from limner.streams.sinks.speaker import MAKE_ONE, server_sinks
+
+    if not shutil.which("pactl"):
+        return Finding("virtual microphone", "off", "no sound server's pactl", "apt install pulseaudio-utils")
+    if "limner" in server_sinks():
+        return Finding("virtual microphone", "ok", "--to speaker:limner; other programs record limner-mic", value=1)
+    return Finding("virtual microphone", "off", "no sink called limner", MAKE_ONE.format("limner"))
+
+
 def browser() -> Finding:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "firefox", "firefox-esr", "microsoft-edge")
     found = [name for name in names if shutil.which(name)]
@@ -139,4 +153,4 @@ def gpu() -> list[Finding]:
     return findings()
 
 
-CHECKS: tuple[Check, ...] = (python, packages, extras, encoders, avatars, landmark_models, microphone, camera, browser, gpu, disk)
+CHECKS: tuple[Check, ...] = (python, packages, extras, encoders, avatars, landmark_models, microphone, camera, virtual_microphone, browser, gpu, disk)

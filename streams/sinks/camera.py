@@ -1,6 +1,6 @@
 """Shows the avatar as a webcam: v4l2loopback on Linux, the OBS virtual camera elsewhere (by pyvirtualcam).
 
-A camera carries no sound; programs that take the picture take the voice from an audio device.
+A camera carries no sound; programs that take the picture take the voice from an audio device (`speaker`).
 """
 
 import asyncio
@@ -18,6 +18,7 @@ HINTS = {
     "Darwin": "install OBS Studio and start its virtual camera once",
     "Windows": "install OBS Studio, which brings one",
 }
+WITHOUT = "or, in OBS, take the page http://127.0.0.1:8400/stage of `limner serve` as a browser source"
 
 
 class Camera:
@@ -46,8 +47,9 @@ class Camera:
             return pyvirtualcam.Camera(**self._asked)
         except (RuntimeError, OSError, KeyError) as error:
             found = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-            hint = HINTS.get(platform.system(), "see docs for virtual cameras")
-            raise DeviceError(f"camera{':' if self._asked['device'] else ''}{self._asked['device'] or ''}: no virtual camera can be opened ({found}); {hint}") from None
+            hint = HINTS.get(platform.system(), "this system has none")
+            device = f":{self._asked['device']}" if self._asked["device"] else ""
+            raise DeviceError(f"camera{device}: no virtual camera can be opened ({found}); {hint}; {WITHOUT}") from None
 
     async def __aexit__(self, *exc: object) -> None:
         try:

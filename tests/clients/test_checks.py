@@ -3,6 +3,7 @@ import importlib.metadata
 import pytest
 from limner.clients import checks
 from limner.engine.errors import DeviceError, MissingPackage
+from limner.streams.sinks import speaker
 from limner.streams.sources import microphone
 
 
@@ -58,3 +59,14 @@ def test_landmark_models_not_yet_fetched(monkeypatch):
     monkeypatch.setattr(modelfiles, "find", lambda name: None)
     line = checks.landmark_models()
     assert line.state == "off" and line.value == len(modelfiles.FILES) and "LIMNER_MODELS" in line.remedy
+
+
+@pytest.mark.parametrize("tool, sinks, state, said", [
+    (None, [], "off", "apt install pulseaudio-utils"), ("/usr/bin/pactl", ["hdmi"], "off", "pactl load-module module-null-sink sink_name=limner"),
+    ("/usr/bin/pactl", ["limner"], "ok", "record limner-mic")])
+def test_a_virtual_microphone(monkeypatch, tool, sinks, state, said):
+    monkeypatch.setattr(checks.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(checks.shutil, "which", lambda name: tool)
+    monkeypatch.setattr(speaker, "server_sinks", lambda: sinks)
+    found = checks.virtual_microphone()
+    assert found.state == state and said in f"{found.found} {found.remedy}"

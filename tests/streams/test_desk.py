@@ -2,7 +2,10 @@ import asyncio
 
 import numpy as np
 import pytest
+from limner.engine.clock import ManualClock
 from limner.engine.errors import Busy, InputError, UsageError
+from limner.engine.session import Session
+from limner.engine.testing import FakeAnimator, FakeExtractor
 from limner.engine.types import AudioChunk, Expression
 from limner.engine.utterance import Utterance
 from limner.streams.desk import WAITING, Desk
@@ -115,3 +118,50 @@ async def test_avatars_that_are_not_offered(desk, name):
 
 async def test_status(desk):
     assert desk.perform(Event("status")) == {"latency_ms": 100.0, "pts": 0, "avatars": ["broken", "iris"], "utterances": []}
+
+
+class Delivered:
+    """A sink that tells the desk what it was given."""
+
+    def __init__(self):
+        self.desk = None
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *exc):
+        return None
+
+    async def show(self, picture):
+        pass
+
+    async def play(self, chunk):
+        self.desk.seen(chunk)
+
+
+async def test_what_a_real_session_says_is_told_when_it_is_heard():
+    clock, sink = ManualClock(), Delivered()
+    session = Session(extractor=FakeExtractor(lookahead=900), animator=FakeAnimator(size=64, window=(0, 0)), sinks=[sink], clock=clock)
+    desk = sink.desk = Desk(session)
+    heard = []
+    desk.tell(lambda event: heard.append((event.pts, event.name, event.data.get("id"), event.data.get("state"))))
+    task = asyncio.create_task(session.run())
+
+    async def run_for(ticks):
+        for _ in range(ticks // 900):
+            await clock.advance(900)
+            await asyncio.to_thread(int)
+
+    await run_for(45_000)
+    for _ in range(2):
+        desk.perform(Event("say", body=AudioChunk(np.full(16_000, 0.25, np.float32), 16_000, 0, 0, 0)))
+    await run_for(135_000)
+    desk.perform(Event("interrupt"))
+    await run_for(45_000)
+    await session.close()
+    await task
+    # The second may begin before the last picture of the first has been seen.
+    assert sorted(each[1:] for each in heard[:3]) == [("utterance", 1, "finished"), ("utterance", 1, "started"), ("utterance", 2, "started")]
+    assert {each[1:] for each in heard[3:]} == {("interrupted", None, None), ("utterance", 2, "interrupted")} and len(heard) == 5
+    began, ended = heard[0][0], next(pts for pts, _, number, state in heard if (number, state) == (1, "finished"))
+    assert 36_000 <= began <= 60_000 and abs(ended - began - 90_000) <= 7_200      # a second, told within two pictures

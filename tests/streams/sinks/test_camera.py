@@ -73,6 +73,6 @@ async def test_no_driver_here(capfd):
     """The system's real backend, asked for a device that cannot exist."""
     with pytest.raises(DeviceError, match="no virtual camera can be opened") as caught:
         await create("/dev/video-none", size=SIZE, fps=25).__aenter__()
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and "browser source" in str(caught.value)
     del caught
     assert "Traceback" not in capfd.readouterr().err
