@@ -24,7 +24,7 @@ SEAM = 0.3                   # opacity of the line where the lips of an open por
 BEHIND = 0.9                 # cm from the lips back to the front teeth
 RIM = 0.13                   # cm of an open portrait's lip edges that show its mouth's shadow
 ROUND_SHADE = 0.75           # how much round, protruding lips darken what lies behind them
-_JAW, _TONGUE, _LEFT, _RIGHT = (ARKIT_INDEX[n] for n in ("jawOpen", "tongueOut", "jawLeft", "jawRight"))
+_TONGUE, _LEFT, _RIGHT = (ARKIT_INDEX[n] for n in ("tongueOut", "jawLeft", "jawRight"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ class Mouth:
         y, z = self.bite - JAW_AXIS[0], self.depth - 0.3 - JAW_AXIS[1]
         drop = y * (np.cos(posed.jaw) - 1) - z * np.sin(posed.jaw)
         across = 0.8 * float(weights[_LEFT] - weights[_RIGHT])
-        seam = SEAM * self.opened * max(1 - 5 * float(weights[_JAW]), 0)
+        gap = float((self.curves[1][:, 1] - self.curves[0][:, 1]).max()) / self.rig.mesh.fit.scale
+        seam = SEAM * self.opened * max(1 - 5 * gap, 0.3)
         _paint(self.columns, start, to_cm(posed.head, self.depth), self.upper, self.lower, self.colours.tongue,
                self.colours.cavity, np.float32(self.bite), np.float32(drop), np.float32(across),
                np.float32(weights[_TONGUE]), np.float32(1 - ROUND_SHADE * rounding(weights) ** 2),

@@ -9,7 +9,7 @@ from .deform import build_rig, new_posed, pose
 from .eyes import build_eyes
 from .fit import fit_mesh
 from .glasses import wears_glasses
-from .layers import ENLARGED, compose, enlarge, separate
+from .layers import ENLARGED, compose, enlarge, separate, spread_colour
 from .lidline import settle_lids
 from .light import measure_light
 from .lipline import settle_lips
@@ -20,6 +20,7 @@ from .regions import smoothstep
 from .shade import build_shade
 
 CLEAN = 0.012                # of the distance between the outer eye corners
+DARK = 0.022                 # the same unit: how far the dark of an open mouth's corners reaches past the lips' contour
 FINER = 1.3                  # times as many px as the picture has: such a portrait is read at its own size
 
 
@@ -76,6 +77,7 @@ class FaceRenderer:
         self._texture = texture
         self._uv = np.ascontiguousarray((self.rig.mesh.rest * k + offset).astype(np.float32))
         self._edge_uv = self._uv[self._edge], self._inward() * np.float32(k)
+        self._emptied = self._empty_mouth(k)
         self.background = fit_layer(natural, side) if backdrop is None else np.ascontiguousarray(backdrop)
 
     def _inward(self) -> NDArray[np.float32]:
@@ -89,10 +91,36 @@ class FaceRenderer:
         reach = np.minimum(CLEAN * mesh.eye_distance * mesh.fit.scale, 0.4 * length)
         return (step / np.maximum(length, 1e-3) * reach).astype(np.float32)
 
+    def _empty_mouth(self, k: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]] | None:
+        """Part of the texture round an open portrait's mouth: the live view, its own pixels, and those with the lips'
+        colours in place of teeth and dark corners; None for closed lips. `k` texture px are one of the picture.
+        """
+        if not self._edge_uv[1].any():
+            return None
+        mesh, template = self.rig.mesh, self.rig.mesh.template
+        unit = mesh.eye_distance * mesh.fit.scale * k
+        outline = self._uv[np.concatenate([template.inner_upper, template.inner_lower[::-1]])]
+        hidden = np.zeros(self._texture.shape[:2], np.uint8)
+        cv2.fillPoly(hidden, [np.rint(outline * 16).astype(np.int32)], 1, shift=4)
+        corners, width = hidden.copy(), 2 * round(DARK * unit) + 1
+        left, right = (int(x) for x in np.quantile(outline[:, 0], (0.2, 0.8)))
+        corners[:, left:right] = 0
+        hidden |= cv2.dilate(corners, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+        x, y, w, h = cv2.boundingRect(hidden)
+        around = int(0.15 * unit)
+        view = self._texture[max(y - around, 0):y + h + around, max(x - around, 0):x + w + around]
+        known = hidden[max(y - around, 0):y + h + around, max(x - around, 0):x + w + around] == 0
+        emptied = view.copy()
+        emptied[..., :3] = np.rint(spread_colour(view[..., :3].astype(np.float32), known)).clip(0, 255)
+        return view, view.copy(), emptied
+
     def _keep_edges_clean(self, relax: float) -> None:
         """Lips that leave an open portrait's mouth take no rim of teeth and shadow along."""
         rest, inward = self._edge_uv
         self._uv[self._edge] = rest + np.float32(relax) * inward
+        if self._emptied is not None:
+            view, own, emptied = self._emptied
+            view[:] = cv2.addWeighted(own, 1 - relax, emptied, relax, 0)
 
     def draw(self, weights: NDArray[np.float32], turn: NDArray[np.float32] | None = None, relax: float = 0.0,
              breath: float = 0.0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

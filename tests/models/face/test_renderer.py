@@ -1,9 +1,10 @@
 """What a viewer sees, on pixels: identity, closure, stillness, symmetry, smoothness, landmarks that follow."""
 
+import cv2
 import numpy as np
 import pytest
 from limner.engine.types import ARKIT
-from limner.models.avatar import Avatar
+from limner.models.avatar import Avatar, load_avatar
 from limner.models.face.renderer import FaceRenderer, fit_layer
 
 from .conftest import Weights, named
@@ -128,3 +129,23 @@ def test_landmarks_found_again_follow_the_commanded_lips(networks: None, pack: A
         asked.append(width)
         seen.append(np.linalg.norm(points[61] - points[291]) / eye_distance(points))
     assert np.corrcoef(asked, seen)[0, 1] >= 0.95
+
+
+def test_rest_comes_back_exactly_after_speaking(renderer: FaceRenderer, weights: Weights):
+    """An open portrait's teeth leave the texture while it speaks, and return."""
+    rest = renderer.draw(weights())[0].copy()
+    renderer.draw(weights(mouthClose=1.0, jawOpen=0.1), relax=1.0)
+    assert np.array_equal(renderer.draw(weights())[0], rest)
+
+
+def test_shut_lips_of_an_open_portrait_show_no_dark_corner():
+    avatar = load_avatar("astronaut")
+    portrait = avatar.portrait
+    face = FaceRenderer(portrait.image, portrait.landmarks, portrait.mask, avatar.background, 512)
+    shut = named(mouthClose=1.0, jawOpen=0.06, mouthPress=0.4)
+    picture = cv2.cvtColor(face.draw(shut, relax=1.0)[0], cv2.COLOR_RGB2GRAY)
+    template, px = face.rig.mesh.template, face._posed.px
+    for end in (template.inner_upper[0], template.inner_upper[-1]):
+        x, y = (round(float(v)) for v in px[end])
+        skin = np.median(picture[y - 12:y + 13, x - 12:x + 13])
+        assert picture[y - 4:y + 5, x - 4:x + 5].min() > 0.6 * skin
