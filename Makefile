@@ -31,7 +31,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt torch
-	$(PIP) install -c constraints.txt -e '.[rig,mic,zmq,camera,neural,test]'
+	$(PIP) install -c constraints.txt -e '.[rig,mic,zmq,camera,neural,pipecat,livekit,test]'
 	@touch $@ $(VENV)/.run
 
 debian:
