@@ -2,9 +2,12 @@
 // feathered mask in one pass over the picture; three small kernels find the offset beforehand.
 //
 // blend_paste, bytes per pixel under the mask: 3 read, 3 written, 4 of mask, and the drawing once (16 taps hit L1): some
-// 13; pixels the mask leaves alone cost its 4 bytes. A 600 x 500 px region is 4 MB, a few microseconds. The offset works
-// on one cell per 8 x 8 px of the drawing (52 x 40 for 416 x 320): about 2 MB read once, then a Gaussian as two products
-// with [52, 52] and [40, 40] tables, all in L2: bound by its launches, hence no shared memory and no reduction tree.
+// 13; pixels the mask leaves alone cost its 4 bytes. A 600 x 500 px region is 4 MB, a few microseconds; 256 threads at
+// 80 registers are 3 blocks per SM, each thread with 48 taps to keep loads in flight.
+//
+// The offset works on one cell per 8 x 8 px of the drawing (52 x 40 for 416 x 320): about 2 MB read once, then a Gaussian
+// as two products with [52, 52] and [40, 40] tables, all in L2: bound by its launches, hence no shared memory and no
+// reduction tree.
 #include "common.cuh"
 
 // Mean of a drawing over one cell of a `rows` x `columns` grid, edges cut exactly; its weighted distance from `seen`.
@@ -130,7 +133,7 @@ extern "C" __global__ void __launch_bounds__(128) blend_coarse_##SUFFIX( \
 { \
     coarse<T>(drawing, seen, surround, out, height, width, step, plane, gain, rows, columns); \
 } \
-extern "C" __global__ void __launch_bounds__(256) blend_paste_##SUFFIX( \
+extern "C" __global__ void __launch_bounds__(256, 3) blend_paste_##SUFFIX( \
     unsigned char* __restrict__ picture, int pitch, const float* __restrict__ mask, int rows, int columns, \
     const T* __restrict__ drawing, int height, int width, int step, int plane, float gain, const float* __restrict__ offset, \
     int cells_down, int cells_across, float xx, float xy, float ox, float yx, float yy, float oy, float opacity) \

@@ -3,6 +3,9 @@
 Arrays are C-contiguous CuPy arrays on the current device (a torch tensor comes as `cupy.from_dlpack(tensor)`), work goes
 to CuPy's current stream. `out` takes an array to write to; with it nothing is allocated, as replayed graphs need. Wrong
 types raise TypeError, wrong shapes, values and layouts ValueError, in one line.
+
+Not run on a GPU so far: the kernels are compiled for compute capability 8.0, 8.6, 8.9 and 9.0, and the same source,
+compiled for the CPU, equals its twins through these launchers. Bytes and occupancy noted in the files are reckoned.
 """
 
 from typing import Any

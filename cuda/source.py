@@ -59,7 +59,8 @@ class Device:
 
     def place(self, array: Any) -> str:
         """Where an array is, for messages."""
-        return f"a CuPy array on cuda:{array.device.id}" if isinstance(array, _cupy().ndarray) else f"a {type(array).__name__}"
+        kind = type(array)
+        return f"on cuda:{array.device.id}" if isinstance(array, _cupy().ndarray) else f"a {kind.__module__}.{kind.__name__}"
 
     def address(self, array: Any) -> int:
         return array.data.ptr

@@ -39,7 +39,7 @@ class HostDevice:
         return isinstance(array, np.ndarray)
 
     def place(self, array: object) -> str:
-        return f"a {type(array).__name__}"
+        return f"a {type(array).__module__}.{type(array).__name__}"
 
     def address(self, array: np.ndarray) -> int:
         return array.ctypes.data
