@@ -32,8 +32,8 @@ def run(json_path: str | Path | None = None, quick: bool = False, only: str | No
     """
     name = choose(device)
     if name == "cpu" and device != "cpu":
-        raise DeviceError("limner bench gpu: no CUDA GPU is usable here; see `limner doctor`, or try the bench itself at small "
-                          "sizes with --device cpu")
+        raise DeviceError("no CUDA GPU is usable here; see `limner doctor`, or try the bench itself at small sizes with "
+                          "--device cpu")
     cases = list(chosen(only))
     if not cases:
         raise UsageError(f"no case's name contains {only!r}; there are {', '.join(CASES)}")

@@ -6,9 +6,10 @@ copying (DLPack). Whoever draws from another thread hands the lane a call.
 """
 
 import asyncio
+import contextlib
 import importlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
@@ -200,6 +201,17 @@ def _cupy() -> Any:
         return importlib.import_module("cupy")
     except ImportError:
         return None
+
+
+@contextlib.contextmanager
+def shared_stream() -> Iterator[Any]:
+    """CuPy, with PyTorch's current stream as its own: what is launched inside follows PyTorch's kernels, and is recorded
+    with them. Raises NoDevice where CuPy cannot be had."""
+    cupy, torch = _cupy(), importlib.import_module("torch")
+    if cupy is None:
+        raise NoDevice("CuPy is not installed; pip install 'limner[cuda12]' or 'limner[cuda13]'")
+    with cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream, torch.cuda.current_device()):
+        yield cupy
 
 
 def open_lane(name: str = "auto") -> Lane:

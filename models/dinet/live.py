@@ -17,8 +17,9 @@ from limner.models.blocks import PhaseConv, PhaseTail, PreActResidual, fold_norm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .adaat import mix_channels, sample_channels
+from .adaat import mix_channels
 from .generator import DINet
+from .sampling import sampler
 
 LAST = torch.channels_last
 
@@ -71,6 +72,7 @@ class LiveDINet:
         decoder = {"stack": stack, "entry": entry_feature, "up": ups[0],
                    "residual": _Residual(copy.deepcopy(network.out_conv[2])), "tail": PhaseTail(ups[1], network.out_conv[4])}
         self._decoder = nn.ModuleDict(decoder).to(dtype=dtype, memory_format=LAST)
+        self._sample = sampler(self.entry_source.weight.device)
         self._heard = nn.ModuleList([self._decoder, network.audio_encoder, network.adaAT])
         self._step = Graphed(self._decode, constants=lambda: dict(self._heard.named_parameters()))
 
@@ -106,7 +108,7 @@ class LiveDINet:
         """What depends on the voice. Fixed shapes, no decision on content: fit to be recorded."""
         part = self._decoder
         matrices = self.network.adaAT.matrices(torch.cat([code, self.network.speech(audio)], 1))
-        deformed = sample_channels(feature, matrices).to(self._dtype)
+        deformed = self._sample(feature, matrices).to(self._dtype)
         x = part["stack"](deformed.contiguous(memory_format=LAST))
         x = F.relu(part["entry"](x).add_(partial), inplace=True)
         x = part["residual"](F.relu(part["up"](x), inplace=True))
