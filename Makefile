@@ -10,7 +10,7 @@ APT    := apt-get install -y -q --no-install-recommends
 # Debian packages the suite drives: a browser, speech with exact phone times, a sound server and PortAudio.
 DEBIAN := chromium flite espeak-ng libespeak-ng1 pulseaudio pulseaudio-utils libasound2-plugins libportaudio2
 
-.PHONY: run test lint bench train-speech debian wheel clean
+.PHONY: run test lint bench gpu train-speech debian wheel clean
 
 run: $(VENV)/.run
 	$(BIN)/limner serve $(ARGS)
@@ -48,6 +48,13 @@ bench: $(VENV)/.test
 	$(BIN)/limner bench face --json benchmarks/results/face.json $(if $(wildcard $(LIMNER_SHARED)/data),--material $(LIMNER_SHARED)/data)
 	$(BIN)/limner bench models --json benchmarks/results/models.json
 	$(BIN)/limner bench streams --json benchmarks/results/streams.json
+
+# On a machine with an NVIDIA GPU: every test that needs it, then the bench. CUDA=cuda13 for CUDA 13.
+CUDA ?= cuda12
+gpu: $(VENV)/.test
+	$(PIP) install -c constraints.txt -e '.[$(CUDA)]'
+	$(BIN)/python -m pytest -m gpu -rs
+	$(BIN)/limner bench gpu --json benchmarks/results/gpu.json
 
 train-speech: debian $(VENV)/.test
 	nice $(BIN)/python -m limner.models.training.speech
