@@ -49,7 +49,7 @@ def test_strides_and_odd_addresses_are_refused(put, warped):
 
 def test_arrays_elsewhere_are_refused(warped):
     image, places = warped
-    with pytest.raises(TypeError, match="image is a builtins.list, expected a CuPy array on the current CUDA device"):
+    with pytest.raises(TypeError, match=r"image is a builtins\.list, expected a CuPy array on the current CUDA device"):
         kernels.warp([image], places)
 
 
@@ -94,7 +94,7 @@ def test_device_arrays_go_in_and_out(cupy):
         there = kernels.affine(cupy.asarray(feature), cupy.asarray(theta))
         back = cupy.asnumpy(there)
     assert np.abs(back - reference.affine(feature, theta)).max() < 3e-5
-    with pytest.raises(TypeError, match="feature is a numpy.ndarray"):
+    with pytest.raises(TypeError, match=r"feature is a numpy\.ndarray"):
         kernels.affine(feature, theta)
 
 
