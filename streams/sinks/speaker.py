@@ -138,7 +138,8 @@ def find_output(backend: Any, name: str | None) -> tuple[int, str]:
     """
     devices = {i: d["name"] for i, d in enumerate(backend.query_devices()) if d["max_output_channels"] > 0}
     if not devices:
-        raise DeviceError("no loudspeaker: PortAudio sees no output device")
+        raise DeviceError("no loudspeaker: PortAudio sees no output device; plug one in, or start a sound server (Linux: "
+                          "pulseaudio or pipewire with libasound2-plugins)")
     if not name:
         default = backend.default.device[1]
         index = default if default in devices else next(iter(devices))

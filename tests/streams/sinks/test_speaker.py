@@ -137,6 +137,12 @@ def test_no_such_device_says_how_to_make_one(monkeypatch):
         find_output(Backend, "talk")
 
 
+def test_no_device_at_all(monkeypatch):
+    monkeypatch.setattr(Backend, "query_devices", staticmethod(lambda: []))
+    with pytest.raises(DeviceError, match="sees no output device; plug one in"):
+        find_output(Backend, None)
+
+
 PLAY = """
 import asyncio, sys
 import numpy as np
