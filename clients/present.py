@@ -10,6 +10,7 @@ from limner.engine.errors import UsageError
 from limner.engine.session import Session
 
 from . import assemble, certificates
+from .memory import keep_flat
 from .options import Options
 from .serve import ServeOptions, serve
 from .serve_avatars import Gallery
@@ -28,6 +29,7 @@ def run(options: Options, args: argparse.Namespace) -> int:
         size=options.size, cert=cert, key=key, origins=tuple(args.origin), ice_servers=tuple(args.ice_server),
         listen=args.listen,
     )
+    keep_flat()
     asyncio.run(serve(session_factory(options), Gallery(chosen), where, ready=announce))
     return 0
 

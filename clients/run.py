@@ -17,6 +17,7 @@ from limner.engine.session import Session
 from limner.engine.types import AudioChunk, Picture
 
 from . import assemble, loader, seat
+from .memory import keep_flat
 from .options import Options
 from .overhear import check_live, listening
 from .render import say_flat, say_notes, write_report
@@ -92,6 +93,7 @@ def run(options: Options, source: str, sinks: Sequence[str], *, listen: str | No
     """
     if not sinks:
         raise UsageError("nothing to send to; expected at least one --to SINK, for example --to talk.mp4")
+    keep_flat()
     return asyncio.run(live(options, source, sinks, report, quiet, listen))
 
 

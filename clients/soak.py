@@ -19,6 +19,7 @@ from limner.engine.testing import speech_like
 
 from .bench_engine import provenance
 from .crowd import Guest, guests
+from .memory import keep_flat
 
 LIMIT = 1.0                    # MB per minute; the allocator's own breathing over ten minutes stays well below
 STEP = 1.0                     # s between two looks
@@ -95,6 +96,7 @@ def main() -> int:
     p.add_argument("--json", type=Path, metavar="FILE")
     args = p.parse_args()
     command = f"python -m limner.clients.soak --minutes {args.minutes:g} --sessions {args.sessions}"
+    keep_flat()
     figures = asyncio.run(soak(args.minutes, args.sessions))
     text = json.dumps({"about": {**provenance(), "command": command, "load": os.getloadavg()[0]}, **figures}, indent=1)
     if args.json:
