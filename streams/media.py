@@ -51,6 +51,8 @@ def open_sound(file: str | Path | BinaryIO) -> Iterator[tuple[av.container.Input
         if stream is None:
             kinds = ", ".join(sorted({s.type for s in container.streams})) or "none"
             raise MediaError(f"{name}: no sound in it (streams: {kinds}); expected a file with a sound track")
+        if stream.codec_context is None:
+            raise MediaError(f"{name}: its sound track is of a kind that cannot be decoded; expected AAC, MP3, Opus, Vorbis, FLAC, PCM or the like")
         check_format(stream.codec_context.sample_rate, stream.codec_context.channels, name)
         stream.thread_type = "NONE"
         yield container, stream
