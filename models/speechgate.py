@@ -14,7 +14,7 @@ ATTACK, RELEASE = 0.5, 0.18              # share of the way per hop: open in 30 
 
 CLOSE_FROM, CLOSE_TO = 0.45, 0.75        # closure probability at which the lips start to meet, and are shut
 HOLD = 5                                 # hops a decided closure lasts at least: one whole picture at 25 fps is shut
-MEET, PART = 0.5, 0.34                   # contact gained and lost per hop at most
+MEET, PART = 0.5, 0.25                   # contact gained and lost per hop at most
 
 
 class SpeechGate:
@@ -57,7 +57,7 @@ class SpeechGate:
 
 class ClosureHold:
     """Closure probability to lip contact in [0, 1]: a decided contact is held for at least `HOLD` hops, and lips take
-    two hops to meet and three to part.
+    two hops to meet and four to part.
     """
 
     def __init__(self) -> None:
