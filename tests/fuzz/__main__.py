@@ -4,15 +4,24 @@ A finding is written to tests/fuzz/findings/TARGET-HASH, where the suite keeps i
 """
 
 import argparse
+import contextlib
 import hashlib
-import importlib.util
 import random
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.fuzz.targets import TARGETS, quietly, seeds
+try:
+    import atheris
+except ImportError:
+    atheris = None
+
+OURS = ["limner.streams.wire", "limner.streams.peer", "limner.streams.media", "limner.clients.options", "limner.engine.config",
+        "limner.models.avatar", "limner.models.picture"]
+guide = atheris is not None and "--plain" not in sys.argv
+with atheris.instrument_imports(include=OURS) if guide else contextlib.nullcontext():
+    from tests.fuzz.targets import TARGETS, quietly, seeds
 
 FINDINGS = Path(__file__).parent / "findings"
 LONGEST = 10                                     # s one input may take; longer is a hang
@@ -29,12 +38,9 @@ def check(name: str, data: bytes) -> None:
 
 def guided(name: str, runs: int) -> None:
     """By libFuzzer, which ends the process."""
-    import atheris
-
     folder = tempfile.mkdtemp(prefix=f"limner-fuzz-{name}-")
     for number, data in enumerate(seeds(name)):
         (Path(folder) / str(number)).write_bytes(data)
-    atheris.instrument_all() if name in ("wire", "offer", "trickle", "config") else None
     flags = [sys.argv[0], f"-runs={runs}", f"-timeout={LONGEST}", "-rss_limit_mb=4096", "-print_final_stats=1", "-verbosity=0", folder]
     atheris.Setup(flags, lambda data: check(name, data))
     atheris.Fuzz()
@@ -63,8 +69,7 @@ def main() -> int:
     if args.target == "all":
         again = [sys.executable, "-m", "tests.fuzz", "--runs", str(args.runs), *(["--plain"] if args.plain else [])]
         return max(subprocess.call([*again, name]) for name in TARGETS)
-    work = mutated if args.plain or importlib.util.find_spec("atheris") is None else guided
-    work(args.target, args.runs)
+    (guided if guide else mutated)(args.target, args.runs)
     return 0
 
 
