@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .encoders import both
+
 LEVELS = 4
 RADIUS = 3
 SIDE = 2 * RADIUS + 1
@@ -65,7 +67,7 @@ class Volume:
         out = []
         for level, volume in enumerate(levels):
             rows, columns = volume.shape[-2:]
-            size = torch.tensor([columns - 1, rows - 1], dtype=coords.dtype, device=coords.device)
+            size = both(columns - 1, rows - 1, coords)
             grid = 2 * (centre / 2 ** level + window) / size - 1
             values = F.grid_sample(volume, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
             out.append(values.reshape(batch, height, width, SIDE * SIDE))

@@ -86,8 +86,14 @@ def resize(x: Tensor, scale: float) -> Tensor:
 
 def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
     """[2, H, W] pixel coordinates, x then y."""
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    rows, columns = (torch.arange(count, device=like.device) for count in (height, width))
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
     return torch.stack([x, y]).to(like)
+
+
+def both(x: float, y: float, like: Tensor) -> Tensor:
+    """[2] of `like`'s kind, made where it lies: a recorded graph can copy nothing from the host."""
+    return torch.cat([like.new_full((1,), x), like.new_full((1,), y)])
 
 
 def warp(x: Tensor, flow: Tensor) -> Tensor:
@@ -95,6 +101,6 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
     height, width = x.shape[-2:]
     column = torch.linspace(-1, 1, width, dtype=x.dtype, device=x.device).expand(height, width)
     row = torch.linspace(-1, 1, height, dtype=x.dtype, device=x.device)[:, None].expand(height, width)
-    scale = torch.tensor([(width - 1) / 2, (height - 1) / 2], dtype=x.dtype, device=x.device).view(1, 2, 1, 1)
+    scale = both((width - 1) / 2, (height - 1) / 2, x).view(1, 2, 1, 1)
     grid = (torch.stack([column, row]) + flow / scale).permute(0, 2, 3, 1)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=True)

@@ -1,0 +1,90 @@
+"""What is recorded as a graph may neither copy from the host nor wait for the device: seen without either.
+
+Networks run on PyTorch's meta device, which computes shapes alone. There, whatever is made on the host and whatever asks
+for a value stands out.
+"""
+
+import pytest
+import torch
+from limner.models.amt.network import AMT
+from limner.models.dinet.generator import DINet
+from limner.models.dinet.live import LiveDINet
+from limner.models.restoration.codeformer import CodeFormer
+from limner.models.restoration.gfpgan import GFPGAN
+from limner.models.restorers.gfpgan import mouth
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::lift_fresh", "aten::unique2", "aten::masked_select"}
+
+
+class Watch(TorchDispatchMode):
+    """Notes operations that a recording does not survive."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        made = [each.device.type for each in tree_leaves(out) if isinstance(each, torch.Tensor)]
+        if func.name().split(".")[0] in WAITS or "cpu" in made:
+            self.found.append(func.name())
+        return out
+
+
+class HostData(TorchFunctionMode):
+    """Notes tensors made of Python numbers, which come from the host whatever device they are made for."""
+
+    def __init__(self, found):
+        super().__init__()
+        self.found = found
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.tensor or (func is torch.as_tensor and not isinstance(args[0], torch.Tensor)):
+            self.found.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def watched(step, *shapes):
+    inputs = [torch.empty(shape, device="meta") for shape in shapes]
+    with torch.inference_mode(), Watch() as watch, HostData(watch.found):
+        step(*inputs)
+    return watch.found
+
+
+def on_meta(make):
+    with torch.device("meta"):
+        return make().eval()
+
+
+@pytest.mark.parametrize("variant", ["amt_s", "amt_l"])
+@pytest.mark.parametrize("size", [(128, 128), (720, 1280)])
+def test_amt(variant, size):
+    assert watched(on_meta(lambda: AMT(variant)), (1, 3, *size), (1, 3, *size), (1,)) == []
+
+
+def test_dinet():
+    live = LiveDINet(DINet())
+    live._heard.to("meta")
+    assert watched(live._decode, (2, 256, 26, 20), (2, 128, 26, 20), (2, 128), (2, 29, 5)) == []
+
+
+@pytest.mark.parametrize("make", [GFPGAN, CodeFormer])
+def test_restorers(make):
+    assert watched(on_meta(make), (1, 3, 512, 512)) == []
+
+
+def test_gfpgans_mouth():
+    network = on_meta(GFPGAN)
+    assert watched(lambda x: mouth(network, x), (1, 3, 512, 512)) == []
+
+
+@pytest.mark.parametrize("step", [
+    lambda x: x + torch.arange(3).to(x.device),
+    lambda x: x * torch.tensor([1.0, 2.0, 3.0], device=x.device),
+    lambda x: torch.as_tensor(0.5, device=x.device) * x,
+])
+def test_the_watch_sees(step):
+    assert watched(step, (3,))
