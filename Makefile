@@ -7,8 +7,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 export OMP_WAIT_POLICY := PASSIVE
 LIMNER_SHARED ?= ../shared
 APT    := apt-get install -y -q --no-install-recommends
-# Debian packages the suite drives: a browser, speech with exact phone times, a sound server and PortAudio.
-DEBIAN := chromium flite espeak-ng libespeak-ng1 pulseaudio pulseaudio-utils libasound2-plugins libportaudio2
+# Debian packages the suite drives: a browser, speech with exact phone times, a sound server and PortAudio, FFmpeg, and a
+# C++ compiler with ZeroMQ and MessagePack for the bus example. Node.js is used where it is there.
+DEBIAN := chromium flite espeak-ng libespeak-ng1 pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 ffmpeg \
+          g++ libzmq3-dev libmsgpack-cxx-dev
 
 .PHONY: run test lint bench gpu train-speech debian wheel clean
 
@@ -48,6 +50,8 @@ bench: $(VENV)/.test
 	$(BIN)/limner bench face --json benchmarks/results/face.json $(if $(wildcard $(LIMNER_SHARED)/data),--material $(LIMNER_SHARED)/data)
 	$(BIN)/limner bench models --json benchmarks/results/models.json
 	$(BIN)/limner bench streams --json benchmarks/results/streams.json
+	$(BIN)/limner bench sessions --json benchmarks/results/sessions.json
+	$(BIN)/limner bench bus --json benchmarks/results/bus.json
 
 # On a machine with an NVIDIA GPU: every test that needs it, then the bench. CUDA=cuda13 for CUDA 13.
 CUDA ?= cuda12

@@ -12,7 +12,7 @@ def add_all(subparsers: argparse._SubParsersAction, face: argparse.ArgumentParse
     """Every command, in the order a newcomer meets them. `face` holds the options that commands with a face share."""
     for add in (add_serve, add_render, add_run):
         add(subparsers, face)
-    for add in (add_rig, add_list, add_doctor, add_bench):
+    for add in (add_rig, add_view, add_list, add_doctor, add_bench):
         add(subparsers)
     commands_networks.add_all(subparsers)
 
@@ -71,6 +71,15 @@ def rig(a: argparse.Namespace) -> int:
                            preview=a.preview, name=a.name, licence=a.licence, consent=a.consent, quiet=a.quiet)
 
 
+def add_view(subparsers) -> None:
+    p = subparsers.add_parser("view", help="watch a session on its ZeroMQ bus")
+    p.add_argument("endpoint", help="where the session publishes, for example tcp://127.0.0.1:5555")
+    p.add_argument("--control", metavar="ENDPOINT", help="where it takes commands: i interrupts, q closes")
+    p.add_argument("--frames", type=int, default=1, metavar="N")
+    p.add_argument("--save", type=Path, metavar="FILE.png", help="without a window: keep the N-th picture")
+    p.set_defaults(handler=lambda a: work("viewer").run(a.endpoint, a.control, frames=a.frames, save=a.save))
+
+
 def add_list(subparsers) -> None:
     p = subparsers.add_parser("list", help="what can be named on the command line")
     p.add_argument("--json", action="store_true")
@@ -85,7 +94,7 @@ def add_doctor(subparsers) -> None:
 
 def add_bench(subparsers) -> None:
     p = subparsers.add_parser("bench", help="measure, with the reference measured in the same run")
-    p.add_argument("what", choices=("engine", "face", "gpu", "models", "streams"))
+    p.add_argument("what", choices=("engine", "face", "models", "streams", "sessions", "bus", "gpu"))
     p.add_argument("--json", type=Path, metavar="FILE")
     p.add_argument("--quick", action="store_true", help="fewer repetitions")
     p.add_argument("--only", metavar="NAME", help="of the models or the GPU's cases: those whose name contains it")

@@ -1,18 +1,17 @@
-"""A window on a session's bus: `python -m limner.clients.viewer tcp://127.0.0.1:5555 --control tcp://127.0.0.1:5556`.
+"""A window on a session's bus: `limner view tcp://127.0.0.1:5555 --control tcp://127.0.0.1:5556`.
 
 Shows the newest picture and what happens; i interrupts what is being said, q or Escape closes the window. Without a
 screen, `--frames N --save FILE.png` keeps the N-th picture. A small complete program on `zmq.client`, to start from.
 """
 
-import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from limner.engine.errors import DeviceError, LimnerError, MissingPackage, UsageError
+from limner.engine.errors import DeviceError, MissingPackage, UsageError
 from numpy.typing import NDArray
+
+from .loader import import_late
 
 REFRESH_MS = 15
 PATIENCE = 10.0                 # s without any picture before the headless viewer gives up
@@ -105,38 +104,17 @@ def keep(view: View, frames: int, path: Path) -> None:
         raise UsageError(f"--save {path}: cannot be written ({getattr(error, 'strerror', None) or 'expected .png or .jpg'})") from error
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0. Raises LimnerError."""
-    parser = argparse.ArgumentParser(prog="limner view", description="Watch a session on its ZeroMQ bus.")
-    parser.add_argument("endpoint", help="where the session publishes, for example tcp://127.0.0.1:5555")
-    parser.add_argument("--control", metavar="ENDPOINT", help="where it takes commands")
-    parser.add_argument("--frames", type=int, default=1, metavar="N")
-    parser.add_argument("--save", type=Path, metavar="FILE.png", help="without a window: keep the N-th picture")
-    asked = parser.parse_args(arguments)
-    from .loader import import_late
-
+def run(endpoint: str, control: str | None = None, *, frames: int = 1, save: Path | None = None) -> int:
+    """Watch `endpoint` in a window, or keep its `frames`-th picture in `save`. Returns 0. Raises LimnerError."""
     module = import_late("limner.clients.zmq.client")
     try:
-        client = module.Client(asked.endpoint, asked.control, topics=("video", "event"))
+        client = module.Client(endpoint, control, topics=("video", "event"))
     except module.zmq.ZMQError as error:
-        raise UsageError(f"{asked.endpoint}: no endpoint ({error.strerror}); expected tcp://127.0.0.1:5555 for example") from error
+        raise UsageError(f"{endpoint}: no endpoint ({error.strerror}); expected tcp://127.0.0.1:5555 for example") from error
     with client:
         view = View(client)
-        if asked.save:
-            keep(view, max(1, asked.frames), asked.save)
+        if save:
+            keep(view, max(1, frames), save)
         else:
-            window(view, f"limner {asked.endpoint}")
+            window(view, f"limner {endpoint}")
     return 0
-
-
-def main() -> None:
-    """`python -m limner.clients.viewer`: one line and an exit status for what goes wrong."""
-    try:
-        sys.exit(run())
-    except LimnerError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -24,6 +24,7 @@ class MediaFile:
     def __init__(self, file: str | Path | BinaryIO, clock: Clock | None = None) -> None:
         """`clock` stamps `captured_ns` with the moment of reading; without one it is the time in the file."""
         self._file, self._clock = file, clock
+        self._chunks: Generator[AudioChunk] | None = None
 
     async def __aenter__(self) -> Self:
         """Raises MediaError at once when the header cannot be used."""
@@ -38,16 +39,18 @@ class MediaFile:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        self._thread.submit(self._close)           # after what is being decoded; nobody may be left to wait for it
         self._thread.shutdown(wait=False)
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
-        chunks = read_chunks(self._file)
-        try:
-            while batch := await self._run(lambda: list(itertools.islice(chunks, BATCH))):
-                for chunk in batch:
-                    yield self._stamp(chunk)
-        finally:
-            await self._run(chunks.close)
+        chunks = self._chunks = read_chunks(self._file)
+        while batch := await self._run(lambda: list(itertools.islice(chunks, BATCH))):
+            for chunk in batch:
+                yield self._stamp(chunk)
+
+    def _close(self) -> None:
+        if self._chunks is not None:
+            self._chunks.close()
 
     def _stamp(self, chunk: AudioChunk) -> AudioChunk:
         return dataclasses.replace(chunk, captured_ns=self._clock.now_ns()) if self._clock else chunk

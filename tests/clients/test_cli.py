@@ -7,7 +7,7 @@ import pytest
 from limner.clients import cli
 from limner.engine.errors import InputError
 
-COMMANDS = ("serve", "render", "run", "rig", "list", "doctor", "bench", "models", "score", "interpolate", "restore", "train")
+COMMANDS = ("serve", "render", "run", "rig", "view", "list", "doctor", "bench", "models", "score", "interpolate", "restore", "train")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -57,8 +57,8 @@ async def test_keys():
 
 async def test_a_picture_is_kept(tmp_path):
     async with create(HERE, size=SIZE, fps=25) as sink:
-        arguments = [sink.address, "--frames", "3", "--save", str(tmp_path / "face.png")]
-        assert await show_until(sink, asyncio.to_thread(viewer.run, arguments)) == 0
+        kept = asyncio.to_thread(viewer.run, sink.address, frames=3, save=tmp_path / "face.png")
+        assert await show_until(sink, kept) == 0
     assert cv2.imread(str(tmp_path / "face.png")).shape == (64, 64, 3)
 
 
@@ -66,17 +66,17 @@ async def test_where_it_cannot_be_kept(tmp_path):
     async with create(HERE, size=SIZE, fps=25) as sink:
         for name in ("face.nonsense", "no/such/face.png"):
             with pytest.raises(UsageError, match=r"--save .*cannot be written"):
-                await show_until(sink, asyncio.to_thread(viewer.run, [sink.address, "--save", str(tmp_path / name)]))
+                await show_until(sink, asyncio.to_thread(viewer.run, sink.address, save=tmp_path / name))
 
 
 def test_nobody_sends(monkeypatch, tmp_path):
     monkeypatch.setattr(viewer, "PATIENCE", 0.01)
     with pytest.raises(DeviceError, match="no picture came"):
-        viewer.run(["tcp://127.0.0.1:1", "--save", str(tmp_path / "face.png")])
+        viewer.run("tcp://127.0.0.1:1", save=tmp_path / "face.png")
 
 
 def test_what_is_no_endpoint_is_one_line():
-    done = subprocess.run([sys.executable, "-m", "limner.clients.viewer", "nonsense"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-m", "limner.clients", "view", "nonsense"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "no endpoint" in done.stderr
 
 
