@@ -86,7 +86,7 @@ async def soak(minutes: float, count: int) -> dict:
             gc.collect()
     return {"minutes": minutes, "sessions": count, "rss_mb_first": memory[0], "rss_mb_last": memory[-1],
             "rss_mb_max": max(memory), "rss_mb_per_minute": slope(seen, memory), "longest_queues": longest,
-            "total_ms_p50": total.quantile(0.5), "total_ms_p95": total.quantile(0.95), "counters": counters}
+            "total_ms_p50": total.quantile(0.5), "total_ms_p95": total.quantile(0.95), "counters": counters, "rss_mb_every_10_s": [round(mb, 1) for mb in memory[::10]]}
 
 
 def main() -> int:
