@@ -37,7 +37,7 @@ def sampler(device: torch.device) -> Sample:
 
 def by_kernel(mixed: Tensor, theta: Tensor) -> Tensor:
     """`sample_channels` without autograd: the matrices are evaluated where the pixels are written."""
-    out = torch.empty_like(mixed)
+    out = torch.empty_like(mixed, memory_format=torch.contiguous_format)
     with shared_stream() as arrays:
         feature, matrices, target = (arrays.from_dlpack(each) for each in (mixed.contiguous(), theta.contiguous(), out))
         kernels.affine(feature, matrices, mixed=True, out=target)
