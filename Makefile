@@ -12,7 +12,7 @@ APT    := apt-get install -y -q --no-install-recommends
 DEBIAN := chromium flite espeak-ng libespeak-ng1 pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 ffmpeg \
           g++ libzmq3-dev libmsgpack-cxx-dev
 
-.PHONY: run test lint bench gpu train-speech debian wheel clean
+.PHONY: run test lint bench gpu soak fuzz train-speech debian clean
 
 run: $(VENV)/.run
 	$(BIN)/limner serve $(ARGS)
@@ -59,6 +59,13 @@ gpu: $(VENV)/.test
 	$(PIP) install -c constraints.txt -e '.[$(CUDA)]'
 	$(BIN)/python -m pytest -m gpu -rs
 	$(BIN)/limner bench gpu --json benchmarks/results/gpu.json
+
+# Ten minutes of the real face in real time: memory and queues. Hostile bytes at every door that takes some.
+soak: $(VENV)/.test
+	$(BIN)/python -m limner.clients.soak --minutes 10 --json benchmarks/results/soak.json
+
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz all --runs 100000
 
 train-speech: debian $(VENV)/.test
 	nice $(BIN)/python -m limner.models.training.speech
