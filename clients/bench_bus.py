@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+
 from limner.engine.clock import TICKS
 from limner.engine.types import Picture
 from limner.streams.sinks.zeromq import ZeroMQSink

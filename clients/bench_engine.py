@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import numpy as np
+
 from limner.engine.clock import MonotonicClock
 from limner.engine.config import Settings
 from limner.engine.session import Session

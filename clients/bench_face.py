@@ -14,11 +14,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.types import AudioChunk
 from limner.models.drivers.speech import SpeechDriver
 from limner.models.mouth import indices, lip_gap, lip_width
 from limner.streams.media import decode_mono
-from numpy.typing import NDArray
 
 from . import bench_face_speed, face_baselines, face_clips, face_film, face_noises, face_scores
 

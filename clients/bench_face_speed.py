@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE, frame_duration
 from limner.engine.types import AudioChunk, FeatureWindow
 from limner.models.animators.morphable import MorphableAnimator
@@ -13,7 +15,6 @@ from limner.models.avatar import default_avatar
 from limner.models.drivers.speech import SpeechDriver
 from limner.models.face.colour import to_picture
 from limner.streams.encode import VideoEncoder
-from numpy.typing import NDArray
 
 FPS, SIZES = 25, (512, 1024)
 STAGES = ("hear", "draw", "colour", "encode")

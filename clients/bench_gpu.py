@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from limner.cuda.lane import Lane, is_out_of_memory, open_lane
 from limner.engine.errors import DeviceError, UsageError
 from limner.models.devices import choose
-from torch import Tensor
 
 from .bench_engine import provenance
 from .bench_gpu_cases import CASES, Case, chosen

@@ -11,6 +11,9 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from limner.cuda import kernels, reference
 from limner.cuda.graph import Graphed
 from limner.cuda.lane import Lane
@@ -23,8 +26,6 @@ from limner.models.restoration.codeformer import CodeFormer
 from limner.models.restoration.gfpgan import GFPGAN
 from limner.models.restoration.live import MOUTH
 from limner.models.restorers.gfpgan import mouth
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .subjects.dubbing import healthy
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from limner.engine.errors import UsageError
 from torch.utils.flop_counter import FlopCounterMode
+
+from limner.engine.errors import UsageError
 
 from .bench_engine import provenance
 from .bench_subject import Run, Subject, Subjects

@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE, TICKS_PER_MS, MonotonicClock, milliseconds
 from limner.engine.config import Settings
 from limner.engine.session import Session
 from limner.engine.types import AudioChunk, FeatureRows, FeatureWindow, Frame, Picture, Portrait
 from limner.models.face.colour import to_picture
 from limner.streams.encode import OpusEncoder, VideoEncoder
-from numpy.typing import NDArray
 
 from .bench_engine import provenance
 from .browser import chromium, write_wav

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE, TICKS_PER_MS, ticks_from_samples
 from limner.engine.types import AudioChunk, FeatureRows, FeatureWindow, Frame, Picture, Portrait
-from numpy.typing import NDArray
 
 HOP = 160
 SPAN = 1 << 20                       # samples before stamps repeat, 65 s

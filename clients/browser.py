@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
-from limner.engine.errors import MissingPackage
 from numpy.typing import NDArray
+
+from limner.engine.errors import MissingPackage
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (

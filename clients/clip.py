@@ -9,6 +9,10 @@ from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import MediaError, TooLarge, UsageError
 from limner.engine.protocols import FrameStage
@@ -16,9 +20,6 @@ from limner.engine.types import AudioChunk, Frame
 from limner.models.face.colour import to_picture
 from limner.streams.media import decoded, probe, read_chunks
 from limner.streams.mp4 import Mp4Writer
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .render import SOUND_RATES, terminable, with_sound, write
 

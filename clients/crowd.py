@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE, TICKS, Clock, MonotonicClock
 from limner.engine.session import Session
 from limner.engine.testing import speech_like
@@ -15,7 +17,6 @@ from limner.models.avatar import Avatar
 from limner.streams.rtc import PacketTrack
 from limner.streams.sinks.recorder import Recorder
 from limner.streams.sinks.webrtc import WebRTCSink
-from numpy.typing import NDArray
 
 from . import assemble
 from .options import Options

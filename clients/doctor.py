@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from limner.engine.errors import UsageError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from limner.engine.errors import UsageError
 
 State = Literal["ok", "off", "bad"]
 NUMBER = {"ok": 1, "off": 0, "bad": -1}

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.errors import MediaError
 from limner.models.blazeface import detect
 from limner.models.landmarks import eye_distance, measure
 from limner.streams.media import decode_mono
-from numpy.typing import NDArray
 
 INNER_LIPS = ((13, 14), (82, 87), (312, 317))      # upper, lower: middle and both sides
 CORNERS = (61, 291)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.offline import film
 from limner.engine.types import AudioChunk, Picture
 from limner.models.animators.morphable import MorphableAnimator
@@ -16,7 +18,6 @@ from limner.models.drivers.speech import SpeechDriver
 from limner.models.face.colour import to_picture
 from limner.models.portrait import make_avatar
 from limner.streams.mp4 import Mp4Writer
-from numpy.typing import NDArray
 
 from .face_clips import Clip, Mouth, read_mouth
 

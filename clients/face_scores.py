@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.errors import InputError
 from limner.models.phones import CLASS_INDEX, VISEME_OF, arpabet_parts
-from numpy.typing import NDArray
 
 from .face_clips import Mouth
 

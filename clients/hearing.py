@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from limner.engine.clock import milliseconds
 from limner.engine.errors import UsageError
 from limner.models.deepspeech import load_graph

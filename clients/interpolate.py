@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+
 from limner.engine.clock import MonotonicClock, seconds
 from limner.engine.errors import MediaError, UsageError
 from limner.engine.types import Frame

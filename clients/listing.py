@@ -3,9 +3,10 @@
 import json
 import sys
 
-from limner.models.avatar import bundled_avatars
 from rich.console import Console
 from rich.table import Table
+
+from limner.models.avatar import bundled_avatars
 
 from . import loader, run
 from .options import MOODS, RATES

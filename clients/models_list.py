@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from rich.console import Console
+
 from limner.engine.errors import LimnerError, UsageError
 from limner.models.catalogue import PUBLISHED, Published
 from limner.models.download import fetch
 from limner.models.modelfiles import cache_folder
-from rich.console import Console
 
 from .loader import import_late
 

@@ -17,6 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
 from limner.engine.clock import TICKS, MonotonicClock, seconds
 from limner.engine.errors import UsageError
 from limner.engine.offline import film
@@ -24,8 +27,6 @@ from limner.engine.types import AudioChunk, Picture
 from limner.models.face.colour import to_picture
 from limner.streams.media import SoundInfo, probe, read_chunks
 from limner.streams.mp4 import Mp4Writer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from . import assemble
 from .options import Options

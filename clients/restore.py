@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from limner.engine.clock import MonotonicClock, seconds
 from limner.engine.errors import OutputError, PortraitError, UsageError
 from limner.engine.protocols import FrameStage
@@ -13,8 +16,6 @@ from limner.engine.types import Frame
 from limner.models.picture import read_image
 from limner.models.portrait import find_faces
 from limner.models.restoration.live import RestorationStage
-from numpy.typing import NDArray
-from PIL import Image
 
 from . import loader
 from .clip import RATES, check_paths, describe, film

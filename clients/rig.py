@@ -4,11 +4,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
 from limner.engine.errors import UsageError
 from limner.models.avatar import SUFFIX, Avatar, save_avatar
 from limner.models.portrait import make_avatar, read_image
-from numpy.typing import NDArray
-from rich.console import Console
 
 
 def run(portrait: Path, out: Path, *, face: int | None = None, force: bool = False, landmarks: Path | None = None,

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+
 from limner.engine.errors import MediaError, WeightsError
 from limner.models.catalogue import by_name
 from limner.models.idleclip import follow

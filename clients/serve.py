@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
+
 from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.errors import DeviceError, UsageError
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Self
 
 from aiohttp import WSMsgType, web
+
 from limner.engine.clock import Clock, milliseconds
 from limner.engine.errors import InputError, LimnerError, UsageError
 from limner.engine.types import AudioChunk, Picture

@@ -7,10 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from aiohttp import web
+from PIL import Image
+
 from limner.engine.errors import UsageError
 from limner.models.avatar import Avatar, bundled_avatars, load_avatar
 from limner.models.portrait import make_avatar, read_image
-from PIL import Image
 
 from .serve_limits import MAX_PORTRAIT, read_body
 

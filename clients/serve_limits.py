@@ -4,6 +4,7 @@ from collections import deque
 from typing import BinaryIO
 
 from aiohttp import web
+
 from limner.engine.clock import TICKS, Clock
 from limner.engine.errors import Busy, TooLarge
 

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import BinaryIO
 
 from aiohttp import web
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import Busy, TooLarge, UsageError
 from limner.engine.types import AudioChunk

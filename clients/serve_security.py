@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
+
 from limner.engine.errors import LimnerError, UsageError
 
 log = logging.getLogger(__name__)

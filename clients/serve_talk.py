@@ -7,6 +7,7 @@ location adds the peer's later candidates, DELETE ends.
 import secrets
 
 from aiohttp import web
+
 from limner.engine.clock import Clock
 from limner.engine.errors import UsageError
 from limner.models.backdrop import parse

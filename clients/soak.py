@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+
 from limner.engine.clock import TICKS, MonotonicClock
 from limner.engine.testing import speech_like
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import MonotonicClock, seconds
 from limner.engine.errors import InputError, LimnerError, UsageError
 from limner.models.deepspeech import DeepSpeech, load_graph
@@ -20,7 +22,6 @@ from limner.models.training.dinet_train import SEED, STAGES, Trainer
 from limner.models.training.vgg import load_vgg
 from limner.models.weights import load_weights
 from limner.streams.media import decode_mono
-from numpy.typing import NDArray
 
 VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"}
 SOUNDS = VIDEOS | {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac"}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from limner.engine.errors import DeviceError, MissingPackage, UsageError
 from numpy.typing import NDArray
+
+from limner.engine.errors import DeviceError, MissingPackage, UsageError
 
 from .loader import import_late
 

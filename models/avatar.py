@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from limner.engine.errors import InputError, TooLarge
-from limner.engine.types import Portrait
 from numpy.typing import NDArray
 from PIL import Image
+
+from limner.engine.errors import InputError, TooLarge
+from limner.engine.types import Portrait
 
 FORMAT, VERSION = "limner-avatar", 1
 SUFFIX = ".avatar"

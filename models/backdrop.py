@@ -8,9 +8,10 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from limner.engine.errors import PortraitError, TooLarge, UsageError
 from numpy.typing import NDArray
 from PIL import ImageColor
+
+from limner.engine.errors import PortraitError, TooLarge, UsageError
 
 from .avatar import MAX_SIDE, Avatar
 from .face.layers import separate, spread_colour

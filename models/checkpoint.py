@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from limner.engine.errors import MissingPackage, TooLarge, WeightsError
 
 from . import torchscript

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from limner.engine.errors import WeightsError
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from limner.engine.errors import WeightsError
 
 from .tfgraph import read_constants
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import MediaError, PortraitError
 from limner.engine.types import Portrait
-from numpy.typing import NDArray
 
 from .portrait import find_faces
 from .video import open_video

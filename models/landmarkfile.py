@@ -12,8 +12,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from limner.engine.errors import InputError
 from numpy.typing import NDArray
+
+from limner.engine.errors import InputError
 
 from .face.canonical import coarse
 from .landmarks import LEFT_EYE, RIGHT_EYE

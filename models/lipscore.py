@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from limner.engine.errors import MediaError
 from numpy.typing import NDArray
 from torch.nn import functional as F
+
+from limner.engine.errors import MediaError
 
 from .features.logmel import WAV2LIP, log_mel
 from .features.mfcc import mfcc

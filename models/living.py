@@ -1,12 +1,13 @@
 """A photo that lives: the embedded face draws it blinking, breathing and swaying, for networks that only draw mouths."""
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import TICKS
 from limner.engine.types import Portrait
 from limner.models.animators.morphable import MorphableAnimator
 from limner.models.drivers.idle import IdleDriver
 from limner.models.face.deform import new_posed, pose
-from numpy.typing import NDArray
 
 from .idleclip import IdleClip
 

@@ -5,9 +5,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.errors import InputError
 from limner.engine.types import ARKIT_INDEX, EXPRESSION_ROW
-from numpy.typing import NDArray
 
 from .phones import CLASSES, PARENT
 

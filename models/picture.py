@@ -8,9 +8,10 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from limner.engine.errors import PortraitError, TooLarge
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
+
+from limner.engine.errors import PortraitError, TooLarge
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_MEGAPIXELS = 64

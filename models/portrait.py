@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.errors import InputError, MissingPackage, PortraitError, UsageError
 from limner.engine.types import Portrait
-from numpy.typing import NDArray
 
 from .avatar import MAX_SIDE, MIN_SIDE, Avatar, seal
 from .blazeface import MIN_SCORE, detect

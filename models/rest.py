@@ -1,6 +1,7 @@
 """When nobody speaks the mouth rests: how much of a drawn mouth is shown."""
 
 import numpy as np
+
 from limner.engine.types import FeatureWindow
 
 

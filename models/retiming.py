@@ -13,10 +13,11 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import TICKS_PER_MS, frame_duration
 from limner.engine.errors import ContractError
 from limner.engine.types import Frame
-from numpy.typing import NDArray
 
 LONGEST_GAP = 200 * TICKS_PER_MS                 # ticks between frames that still belong to one motion
 _THUMB = 32

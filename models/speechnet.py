@@ -9,8 +9,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from limner.engine.errors import WeightsError
 from numpy.typing import NDArray
+
+from limner.engine.errors import WeightsError
 
 from .features.logmel import DRIVER
 from .phones import CLASSES

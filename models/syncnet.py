@@ -8,9 +8,10 @@ the field reports LSE-D and LSE-C. Module names are the keys of the published ch
 from typing import NamedTuple
 
 import torch
-from limner.engine.errors import UsageError
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from limner.engine.errors import UsageError
 
 from .blocks import ConvBlock, ConvNorm, PreActResidual
 from .wav2lip.generator import speech_encoder

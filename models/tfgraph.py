@@ -11,8 +11,9 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from limner.engine.errors import TooLarge, WeightsError
 from numpy.typing import NDArray
+
+from limner.engine.errors import TooLarge, WeightsError
 
 MOST_BYTES = 2 << 30                         # protobuf's own limit
 _MOST_FILLED = 1 << 24                       # values of a constant that is stated once and repeated

@@ -8,8 +8,9 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-from limner.engine.errors import MissingPackage
 from numpy.typing import NDArray
+
+from limner.engine.errors import MissingPackage
 
 from .modelfiles import require
 

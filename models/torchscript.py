@@ -11,6 +11,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import torch
+
 from limner.engine.errors import WeightsError
 
 _MOST_PICKLE = 64 << 20

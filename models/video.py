@@ -6,8 +6,9 @@ from pathlib import Path
 
 import av
 import numpy as np
-from limner.engine.errors import MediaError, TooLarge
 from numpy.typing import NDArray
+
+from limner.engine.errors import MediaError, TooLarge
 
 MOST_PIXELS = 4096 * 2304                    # of one coded frame
 _RATES = (1.0, 240.0)                        # frames per second

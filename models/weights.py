@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from limner.engine.errors import WeightsError
 from torch import nn
+
+from limner.engine.errors import WeightsError
 
 from . import checkpoint
 from .catalogue import Published, by_name, recognise

@@ -1,11 +1,12 @@
 """A feature extractor made of analysis windows: everything about the stream, nothing about the spectrum."""
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import UsageError
 from limner.engine.types import AudioChunk, FeatureRows
 from limner.models.windowing import PreEmphasis, Windower
-from numpy.typing import NDArray
 
 
 class WindowedFeatures:

@@ -9,6 +9,7 @@ import dataclasses
 
 import cv2
 import numpy as np
+
 from limner.engine.types import Picture
 
 BLACK, LEVELS, GREY = 16, 219, 128       # BT.601 limited range: luma of black, its span, chroma of grey

@@ -8,9 +8,10 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE
 from limner.engine.errors import MediaError
-from numpy.typing import NDArray
 
 RATES = (2_000, 768_000)     # Hz accepted
 MAX_CHANNELS = 64

@@ -15,8 +15,9 @@ from urllib.parse import parse_qsl, urlsplit
 import zmq
 import zmq.asyncio
 import zmq.auth
-from limner.engine.errors import DeviceError, UsageError
 from zmq.auth.asyncio import AsyncioAuthenticator
+
+from limner.engine.errors import DeviceError, UsageError
 
 MAX_MESSAGE = 64 * 2**20               # bytes; who sends more is disconnected before it is read
 

@@ -14,6 +14,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
+
 from limner.engine.clock import SAMPLE_RATE, TICKS, samples_from_ticks, ticks_from_samples
 from limner.engine.types import AudioChunk, Picture
 

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+
 from limner.engine.errors import UsageError
 from limner.engine.types import Picture
 

@@ -8,10 +8,11 @@ from typing import Any, BinaryIO
 
 import av
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE, TICKS, ticks_from_samples
 from limner.engine.errors import MediaError
 from limner.engine.types import AudioChunk
-from numpy.typing import NDArray
 
 from .audio import Resampler, check_format, frame_to_mono
 

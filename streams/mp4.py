@@ -20,10 +20,11 @@ from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE, TICKS
 from limner.engine.errors import ContractError, OutputError, UsageError
 from limner.engine.types import AudioChunk, Picture
-from numpy.typing import NDArray
 
 from .alpha import opaque
 from .audio import clean

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE, Clock, MonotonicClock, ticks_from_samples
 from limner.engine.errors import UsageError
 from limner.engine.types import AudioChunk
 from limner.streams.audio import Resampler, mix_down, to_float
-from numpy.typing import NDArray
 
 RATES = (8_000, 48_000)       # Hz
 MAX_CHANNELS = 8

@@ -19,6 +19,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.sdp import SessionDescription, candidate_from_sdp
+
 from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.errors import InputError, TooLarge, UsageError
 

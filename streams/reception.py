@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 
 import zmq
+
 from limner.engine.errors import LimnerError, UsageError
 
 from .bus import Bus, Endpoint

@@ -16,6 +16,7 @@ from aiortc.clock import current_ntp_time
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcdtlstransport import RTCCertificate
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpSrPacket, RtpPacket, unpack_remb_fci
+
 from limner.engine.clock import TICKS
 
 # GStreamer-class peers (OBS, simple-whip-client) bring RSA certificates; aiortc offers ECDSA suites alone.

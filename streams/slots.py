@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
-from limner.engine.errors import DeviceError
 from numpy.typing import NDArray
+
+from limner.engine.errors import DeviceError
 
 NUMBER = 8                     # bytes in front of each slot
 SLOTS = 8                      # pictures a reader may be behind: a third of a second at 25 per second

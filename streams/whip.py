@@ -9,6 +9,7 @@ from typing import Self
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import aiohttp
+
 from limner.engine.errors import DeviceError, InputError, UsageError
 
 log = logging.getLogger(__name__)

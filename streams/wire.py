@@ -24,9 +24,10 @@ from typing import Any
 
 import msgpack
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.errors import InputError
 from limner.engine.types import EXPRESSION_ROW, AudioChunk, Expression, Picture
-from numpy.typing import NDArray
 
 from .audio import RATES, to_float
 from .slots import Slot

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from limner.clients.cli import main
 from limner.models import modelfiles
 from limner.streams import media
-
 from tests.clients.faces import paper_face  # noqa: F401
 from tests.streams.mp4_reader import read_film
 from tests.streams.sounds import HOUR, encoded, float_wav, long_wav, tone, wav

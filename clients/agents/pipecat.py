@@ -9,6 +9,7 @@ import asyncio
 from typing import Any
 
 import cv2
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import LimnerError, MissingPackage
 from limner.engine.types import Picture

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.clients import assemble
 from limner.clients.options import make_options
 from limner.engine.clock import SAMPLE_RATE, TICKS, ticks_from_samples
@@ -20,7 +22,6 @@ from limner.engine.session import Session
 from limner.engine.types import AudioChunk, Picture
 from limner.engine.utterance import Utterance
 from limner.streams.pcm import PcmFeed
-from numpy.typing import NDArray
 
 AHEAD = 10                    # s of speech that wait here, beside the session's own half minute, before `feed` does
 BACKLOG = TICKS // 2          # what a consumer that stays away is given when it is back; older things are dropped

@@ -3,6 +3,8 @@
 from functools import partial
 
 import torch
+from torch import nn
+
 from limner.clients.bench_subject import Subject, Subjects
 from limner.models import syncnet
 from limner.models.dinet.crop import picture_size
@@ -10,7 +12,6 @@ from limner.models.dinet.generator import DINet
 from limner.models.dinet.live import LiveDINet
 from limner.models.wav2lip.generator import Wav2Lip
 from limner.models.wav2lip.live import LiveWav2Lip
-from torch import nn
 
 
 def call(network: nn.Module, *inputs: torch.Tensor):

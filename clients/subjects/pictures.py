@@ -6,6 +6,9 @@ from functools import partial
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
 from limner.clients.bench_subject import Run, Subject, Subjects
 from limner.models.amt.live import LiveAMT
 from limner.models.amt.network import AMT
@@ -16,8 +19,6 @@ from limner.models.restoration.gpen import GPEN
 from limner.models.restoration.live import MOUTH
 from limner.models.restoration.restoreformer import RestoreFormer
 from limner.models.restorers.gfpgan import mouth
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
 FACE = (136, 128, 392, 384)                      # what moves in a talking head of 512 px: top, left, bottom, right
 

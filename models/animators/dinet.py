@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
 from limner.cuda.lane import open_lane
 from limner.engine.errors import ContractError
 from limner.engine.types import FeatureWindow, Frame, Portrait
@@ -18,8 +21,6 @@ from limner.models.idleclip import IdleClip, read_clip, still
 from limner.models.options import FaceOptions
 from limner.models.rest import speaking
 from limner.models.weights import load_weights, missing_weights
-from numpy.typing import NDArray
-from torch import nn
 
 EXTRACTOR = "features/deepspeech"
 PUBLISHED_MOUTH = 256                        # of the checkpoint its authors released

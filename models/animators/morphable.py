@@ -4,6 +4,8 @@ import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import UsageError
 from limner.engine.types import ARKIT_INDEX, AudioChunk, Expression, FeatureWindow, Frame, Portrait
@@ -13,7 +15,6 @@ from limner.models.face.moods import MOODS, mood
 from limner.models.face.renderer import FaceRenderer, fit_layer
 from limner.models.options import FaceOptions
 from limner.models.voice import VoiceActivity
-from numpy.typing import NDArray
 
 EXTRACTOR = "drivers/speech"
 ROW_TICKS = TICKS // 100

@@ -8,6 +8,10 @@ from collections import deque
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import ContractError, UsageError
 from limner.engine.types import ARKIT, EXPRESSION_ROW, FeatureWindow, Frame, Portrait
@@ -18,9 +22,6 @@ from limner.models.options import FaceOptions
 from limner.models.pirender.drive import Basis, Driver, estimated_source, read_basis
 from limner.models.pirender.network import WINDOW, PIRenderer, displace
 from limner.models.weights import load_weights, missing_weights
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 EXTRACTOR = "drivers/speech"
 SIDE = 256                                       # px the network was trained at

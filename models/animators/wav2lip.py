@@ -4,6 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
+
 from limner.engine.errors import ContractError
 from limner.engine.types import FeatureWindow, Frame, Portrait
 from limner.models import living, paste
@@ -17,8 +20,6 @@ from limner.models.wav2lip.generator import Wav2Lip
 from limner.models.wav2lip.live import LiveWav2Lip
 from limner.models.wav2lip.seat import REPAINTED, face_windows
 from limner.models.weights import load_weights, missing_weights
-from numpy.typing import NDArray
-from torch import nn
 
 EXTRACTOR = "features/wav2lipmel"
 _SHAPE = (SIDE, SIDE)

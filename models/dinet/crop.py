@@ -8,9 +8,10 @@ of side `mouth` is blacked out.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.errors import PortraitError, UsageError
 from limner.models.paste import Window
-from numpy.typing import NDArray
 
 MOUTHS = (64, 128, 256)                      # sides of the repainted square the networks are trained for, px
 MARGIN = 1.05                                # of the radius, for a frame to be drawn

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from limner.cuda.lane import Lane
 from limner.models.batching import Batcher
 from limner.models.devices import enough_memory
-from numpy.typing import NDArray
 
 from .generator import DINet
 from .live import LiveDINet, Source

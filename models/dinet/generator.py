@@ -5,8 +5,9 @@ Zhang et al., "DINet: Deformation Inpainting Network for Realistic Face Visually
 """
 
 import torch
-from limner.models.blocks import ConvNorm, PreActResidual, UpConvNorm
 from torch import Tensor, nn
+
+from limner.models.blocks import ConvNorm, PreActResidual, UpConvNorm
 
 from .adaat import AdaAT
 

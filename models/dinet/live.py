@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from limner.cuda.graph import Graphed
-from limner.models.blocks import PhaseConv, PhaseTail, PreActResidual, fold_norm
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from limner.cuda.graph import Graphed
+from limner.models.blocks import PhaseConv, PhaseTail, PreActResidual, fold_norm
 
 from .adaat import mix_channels
 from .generator import DINet

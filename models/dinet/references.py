@@ -1,9 +1,10 @@
 """Five looks at one mouth: the references DINet takes teeth, lips and skin from."""
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.types import ARKIT, ARKIT_INDEX, POSE_SIZE, Expression
 from limner.models.animators.morphable import MorphableAnimator
-from numpy.typing import NDArray
 
 from .generator import REFERENCES
 

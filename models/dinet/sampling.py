@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
+
 from limner.cuda import kernels
 from limner.cuda.lane import NoDevice, shared_stream
-from torch import Tensor
 
 from .adaat import sample_channels
 

@@ -9,10 +9,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import TICKS
 from limner.engine.types import ARKIT, ARKIT_INDEX, POSE_SIZE, Expression
 from limner.models.face.rhythm import Succession, Sway
-from numpy.typing import NDArray
 
 DOWN, SHUT, UP = 0.08, 0.04, 0.16            # s of one blink
 BLINK_MEDIAN, BLINK_SPREAD, BLINK_LEAST = 3.2, 0.45, 0.8      # s, log-normal gaps

@@ -11,6 +11,8 @@ one hop of smoothing: 57.5 ms.
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import UsageError
 from limner.engine.types import ARKIT, ARKIT_INDEX, EXPRESSION_ROW, AudioChunk, FeatureRows
@@ -22,7 +24,6 @@ from limner.models.prosody import Prosody
 from limner.models.speechgate import ClosureHold, SpeechGate
 from limner.models.speechnet import SpeechNet
 from limner.models.voice import VoiceActivity
-from numpy.typing import NDArray
 
 WEIGHTS = Path(__file__).parent.parent / "data" / "speech.npz"
 RATE, HOP, STEP = DRIVER.rate, DRIVER.hop, DRIVER.hop * TICKS // DRIVER.rate

@@ -9,8 +9,9 @@ not bent). A `*Left` shape is the person's left; right shapes are the mirror ima
 from collections.abc import Callable
 
 import numpy as np
-from limner.engine.types import ARKIT, ARKIT_INDEX
 from numpy.typing import NDArray
+
+from limner.engine.types import ARKIT, ARKIT_INDEX
 
 from .regions import LIP_LINE, Regions, regions, smoothstep
 

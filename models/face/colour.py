@@ -1,10 +1,11 @@
 """RGB to I420, as `limner.engine.colour` defines it, in one pass of fixed-point arithmetic."""
 
 import numpy as np
-from limner.engine.colour import even, i420
-from limner.engine.types import Frame, Picture
 from numba import njit
 from numpy.typing import NDArray
+
+from limner.engine.colour import even, i420
+from limner.engine.types import Frame, Picture
 
 
 def to_picture(frame: Frame) -> Picture:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from limner.engine.types import ARKIT, ARKIT_INDEX
 from numba import njit
 from numpy.typing import NDArray
+
+from limner.engine.types import ARKIT, ARKIT_INDEX
 
 from .basis import basis
 from .fit import Mesh

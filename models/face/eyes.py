@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from limner.engine.types import ARKIT_INDEX
 from numba import njit
 from numpy.typing import NDArray
+
+from limner.engine.types import ARKIT_INDEX
 
 from .aperture import SAMPLES, coverage, gather, join, trace
 from .deform import Posed, Rig

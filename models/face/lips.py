@@ -8,9 +8,10 @@ that meet do so on one curve, so no sliver of mouth is left and no lip crosses t
 from dataclasses import dataclass
 
 import numpy as np
-from limner.engine.types import ARKIT_INDEX
 from numba import njit
 from numpy.typing import NDArray
+
+from limner.engine.types import ARKIT_INDEX
 
 from .basis import basis
 from .fit import Mesh

@@ -3,8 +3,9 @@
 from functools import cache
 
 import numpy as np
-from limner.engine.types import ARKIT, ARKIT_INDEX
 from numpy.typing import NDArray
+
+from limner.engine.types import ARKIT, ARKIT_INDEX
 
 MOODS: dict[str, dict[str, float]] = {
     "neutral": {},

@@ -7,9 +7,10 @@ is drawn outside the opening, whose edge comes from the lips' curves.
 from dataclasses import dataclass
 
 import numpy as np
-from limner.engine.types import ARKIT_INDEX
 from numba import njit
 from numpy.typing import NDArray
+
+from limner.engine.types import ARKIT_INDEX
 
 from .aperture import SAMPLES, coverage, gather, mend, trace
 from .deform import JAW_AXIS, Posed, Rig

@@ -2,8 +2,9 @@
 
 import cv2
 import numpy as np
-from limner.engine.types import ARKIT, POSE_SIZE
 from numpy.typing import NDArray
+
+from limner.engine.types import ARKIT, POSE_SIZE
 
 from .deform import build_rig, new_posed, pose
 from .eyes import build_eyes

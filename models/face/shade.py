@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from limner.engine.types import ARKIT_INDEX
 from numpy.typing import NDArray
+
+from limner.engine.types import ARKIT_INDEX
 
 from .fit import Mesh
 from .regions import regions

@@ -4,12 +4,13 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.types import ARKIT_INDEX, POSE_SIZE, Expression
 from limner.models.animators.morphable import MorphableAnimator
 from limner.models.avatar import Avatar
 from limner.models.mouth import viseme_table
 from limner.models.phones import CLASS_INDEX
-from numpy.typing import NDArray
 
 CELL, CAPTION, COLUMNS = 256, 22, 6      # px, px, cells per row
 PAPER, INK = (244, 244, 242), (40, 40, 40)

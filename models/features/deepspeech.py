@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE, ticks_from_samples
 from limner.engine.errors import UsageError
 from limner.engine.types import AudioChunk, FeatureRows
@@ -19,7 +21,6 @@ from limner.models.deepspeech import CEPSTRA, CONTEXT, LETTERS, DeepSpeech, load
 from limner.models.options import FaceOptions
 from limner.models.voicedrows import VoicedRows
 from limner.models.weights import load_weights, missing_weights
-from numpy.typing import NDArray
 
 from .logmel import LogMel
 from .mfcc import WINDOW, Mfcc, mfcc

@@ -8,9 +8,10 @@ Toolbox, 1998): linear below 1 kHz, logarithmic above, area-normalised triangles
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.models.windowed import WindowedFeatures
 from limner.models.windowing import Windower
-from numpy.typing import NDArray
 
 LINEAR_STEP, KNEE, LOG_STEP = 200 / 3, 1000.0, np.log(6.4) / 27     # Hz per mel below the knee, Hz, log-Hz per mel above
 

@@ -6,9 +6,10 @@ Samples are taken in [-1, 1] and scaled to 16-bit units inside, as the networks 
 """
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.models.windowed import WindowedFeatures
 from limner.models.windowing import Windower
-from numpy.typing import NDArray
 
 RATE, WINDOW, HOP, N_FFT, FILTERS, LIFTER, EMPHASIS = 16_000, 400, 160, 512, 26, 22, 0.97
 INT16 = 32768.0

@@ -5,13 +5,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.errors import UsageError
 from limner.models import devices
 from limner.models import weights as checkpoints
 from limner.models.amt.live import LiveAMT
 from limner.models.amt.network import AMT, SIZES
 from limner.models.retiming import RetimingStage
-from numpy.typing import NDArray
 
 FALLBACK = "use blend, which needs none"
 

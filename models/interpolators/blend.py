@@ -6,8 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from limner.models.retiming import RetimingStage
 from numpy.typing import NDArray
+
+from limner.models.retiming import RetimingStage
 
 
 class BlendStage(RetimingStage):

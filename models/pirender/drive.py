@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.errors import TooLarge, UsageError
 from limner.engine.types import ARKIT, EXPRESSION_ROW
-from numpy.typing import NDArray
 
 from .network import COEFFICIENTS
 

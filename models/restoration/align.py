@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from limner.engine.errors import InputError
 from numpy.typing import NDArray
+
+from limner.engine.errors import InputError
 
 SIZE = 512
 BORDER = (135, 133, 132)                         # grey shown outside the picture (FFHQ crops, facexlib)

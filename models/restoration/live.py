@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from limner.engine.clock import MonotonicClock
-from limner.engine.types import Frame
 from numba import njit
 from numpy.typing import NDArray
+
+from limner.engine.clock import MonotonicClock
+from limner.engine.types import Frame
 
 from . import align
 from .align import SIZE, Alignment, Feather

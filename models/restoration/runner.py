@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from limner.models import devices
-from limner.models.weights import load_weights, missing_weights
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from limner.models import devices
+from limner.models.weights import load_weights, missing_weights
 
 from .live import RestorationStage, Restorer
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from torch import Tensor
+
 from limner.models.restoration import runner
 from limner.models.restoration.gfpgan import CELLS, GFPGAN, HALO, SIZE
 from limner.models.restoration.live import MOUTH, RestorationStage
-from torch import Tensor
 
 MOUTH_COST = 0.46                                # of a whole face, by FLOPs
 _CELL = SIZE // CELLS

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from torch import Tensor
+from torch.nn import functional as F
+
 from limner.engine.errors import UsageError
 from limner.models import weights as checkpoints
 from limner.models.restoration import runner
 from limner.models.restoration.gpen import GPEN
 from limner.models.restoration.live import RestorationStage
-from torch import Tensor
-from torch.nn import functional as F
 
 VARIANTS = {"256": 256, "512": 512, "gpen256": 256, "gpen512": 512}
 BLACK = (0, 0, 0)

@@ -12,10 +12,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from limner.engine.types import Frame
-from limner.models.restoration import align
 from numba import njit
 from numpy.typing import NDArray
+
+from limner.engine.types import Frame
+from limner.models.restoration import align
 
 EDGE = 24                                        # px over which the strength falls to 0 at the edge of the face
 STILL, MOVING = 2.0, 6.0                         # mean change of a cross up to which it is still, from which it moves

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
 from limner.engine.errors import InputError
 from limner.models.bridge import MELS, REACH, Bridge
 from limner.models.deepspeech import DeepSpeech
 from limner.models.features.deepspeech import file_logits
 from limner.models.features.logmel import log_mel
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from . import checkpoints
 

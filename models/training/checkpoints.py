@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+
 from limner.engine.errors import OutputError, WeightsError
 from limner.models import checkpoint
 

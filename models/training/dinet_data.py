@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from limner.engine.errors import InputError, PortraitError
 from limner.models.dinet import crop
 from limner.models.dinet.generator import LOGITS, REFERENCES
-from numpy.typing import NDArray
-from torch import Tensor
 
 LENGTH = 9                                   # frames of a clip
 FPS = 25

@@ -4,10 +4,11 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.models.dinet import crop
 from limner.models.idleclip import follow, steady
 from limner.models.video import at_rate, open_video
-from numpy.typing import NDArray
 
 from .dinet_data import FPS, LENGTH, Footage, cut_clips, join
 

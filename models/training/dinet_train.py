@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from limner.models.dinet import crop
 from limner.models.dinet.discriminator import Discriminator
 from limner.models.dinet.generator import DINet
 from limner.models.dinet.losses import VGG19Features, gan_loss, perception_loss
 from limner.models.syncnet import DINetSync
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from . import checkpoints
 from .dinet_data import Batch, Sampler

@@ -1,8 +1,9 @@
 """Draw the illustrated avatars that ship with limner: original pictures, made by this program and nothing else."""
 
 import numpy as np
-from limner.models.face.canonical import OVAL, coarse
 from numpy.typing import NDArray
+
+from limner.models.face.canonical import OVAL, coarse
 
 from . import features
 from .features import Eye, Skin

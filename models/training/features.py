@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.models.face.canonical import (
     INNER_LOWER,
     INNER_UPPER,
@@ -13,7 +15,6 @@ from limner.models.face.canonical import (
     RIGHT_LOWER,
     RIGHT_UPPER,
 )
-from numpy.typing import NDArray
 
 from .paint import Canvas, Colour, Curve, Mask, mix, moved, rgb, ribbon, spline
 from .sculpt import gloss, lambert, relief

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.models.avatar import SUFFIX, Avatar, save_avatar, seal
 from limner.models.landmarks import resample
 from limner.models.matte import paint_background
 from limner.models.portrait import make_avatar
-from numpy.typing import NDArray
 
 from . import draw_portrait
 

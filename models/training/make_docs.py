@@ -6,6 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from limner.engine.errors import InputError
 from limner.engine.offline import film
 from limner.engine.types import AudioChunk, Picture
@@ -14,8 +17,6 @@ from limner.models.avatar import bundled_avatars, load_avatar
 from limner.models.drivers.speech import SpeechDriver
 from limner.models.face.colour import to_picture
 from limner.models.face.sheet import avatar_sheet
-from numpy.typing import NDArray
-from PIL import Image
 
 from .speech_corpus import flite
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from limner.models.face.canonical import coarse
 from numpy.typing import NDArray
+
+from limner.models.face.canonical import coarse
 
 from .paint import Canvas, Mask
 

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+
 from limner.engine.errors import MissingPackage
 
 from . import speech_texts

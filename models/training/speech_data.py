@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from limner.models.features.logmel import DRIVER, LogMel
 from numpy.typing import NDArray
+
+from limner.models.features.logmel import DRIVER, LogMel
 
 from .speech_corpus import RATE, read_shard
 from .speech_labels import lips, rows, segments

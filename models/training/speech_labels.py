@@ -1,8 +1,9 @@
 """From phone times to what the network learns, at 100 rows a second: classes, closure, co-articulated lip targets."""
 
 import numpy as np
-from limner.models.phones import CLASS_INDEX, CLASSES, Parts, arpabet_parts, ipa_parts
 from numpy.typing import NDArray
+
+from limner.models.phones import CLASS_INDEX, CLASSES, Parts, arpabet_parts, ipa_parts
 
 HOP = 0.01                          # s
 PAUSE = 0.03                        # s; a shorter gap between phones belongs to the phone before it

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from limner.models.phones import CLASSES
-from limner.models.speechnet import DEPTH, MELS
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from limner.models.phones import CLASSES
+from limner.models.speechnet import DEPTH, MELS
 
 DILATIONS = (1, 2, 4, 8, 16, 32)
 

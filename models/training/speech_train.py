@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from limner.models.phones import CLASS_INDEX, CLASSES, VISEME_OF
-from limner.models.speechnet import LEVEL_FLOOR, energy, follow, normalise
 from torch import Tensor
 from torch.nn import functional as F
+
+from limner.models.phones import CLASS_INDEX, CLASSES, VISEME_OF
+from limner.models.speechnet import LEVEL_FLOOR, energy, follow, normalise
 
 from .speech_augment import augment
 from .speech_data import Crops, Stream, draw_crops

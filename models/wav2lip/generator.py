@@ -5,8 +5,9 @@ Module names are the keys of the published checkpoints.
 """
 
 import torch
-from limner.models.blocks import ConvBlock, TransposedBlock
 from torch import Tensor, nn
+
+from limner.models.blocks import ConvBlock, TransposedBlock
 
 
 def _stage(inputs: int, outputs: int, kernel: int, stride: int, padding: int, residuals: int) -> nn.Sequential:

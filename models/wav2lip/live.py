@@ -6,8 +6,9 @@ The seven encoder maps of every source frame are kept; BatchNorm is folded, the 
 from copy import deepcopy
 
 import torch
-from limner.models.blocks import ConvBlock, TransposedBlock, fold_norm
 from torch import Tensor, nn
+
+from limner.models.blocks import ConvBlock, TransposedBlock, fold_norm
 
 from .generator import Wav2Lip
 

@@ -1,8 +1,9 @@
 """Where Wav2Lip looks in a picture: the face box its detector would give, from landmarks."""
 
 import numpy as np
-from limner.models.paste import Window
 from numpy.typing import NDArray
+
+from limner.models.paste import Window
 
 _FOREHEAD, _CHIN, _RIGHT, _LEFT = 10, 152, 234, 454
 _BELOW = 0.06                                # of the height; the published ten px under a usual face

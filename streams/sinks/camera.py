@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import pyvirtualcam
+
 from limner.engine.errors import DeviceError
 from limner.engine.types import AudioChunk, Picture
 from limner.streams.alpha import opaque

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 import av
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE, TICKS
 from limner.engine.errors import DeviceError, UsageError
 from limner.engine.types import AudioChunk, Picture
 from limner.streams.audio import clean
 from limner.streams.encode import fitting_bitrate
-from numpy.typing import NDArray
 
 KEY_SECONDS = 1
 RATE = 48_000                  # Hz sent: an AAC frame is 1024 samples, 64 ms at the engine's own rate, 21 ms at this

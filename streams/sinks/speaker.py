@@ -18,11 +18,12 @@ from collections import deque
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE
 from limner.engine.errors import DeviceError, MissingPackage
 from limner.engine.types import AudioChunk, Picture
 from limner.streams.sources.microphone import portaudio
-from numpy.typing import NDArray
 
 CHUNK = SAMPLE_RATE // 50
 FILL = 2 * CHUNK                   # samples that wait before the device gets any: one chunk may then be 20 ms late

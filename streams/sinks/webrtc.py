@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import av
+
 from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.types import AudioChunk, Picture
 from limner.streams.alpha import opaque, stacked

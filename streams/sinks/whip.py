@@ -8,6 +8,7 @@ import os
 from typing import Self
 
 from aiortc import RTCPeerConnection, RTCSessionDescription
+
 from limner.engine.errors import DeviceError, InputError, OutputError
 from limner.engine.types import AudioChunk, Picture
 from limner.streams.peer import preferred_codecs

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import zmq
+
 from limner.engine.clock import MonotonicClock
 from limner.engine.errors import UsageError
 from limner.engine.types import AudioChunk, Picture

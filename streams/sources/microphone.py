@@ -13,11 +13,12 @@ from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.clock import SAMPLE_RATE, TICKS_PER_MS, Clock, samples_from_ticks, ticks_from_samples
 from limner.engine.errors import DeviceError, MissingPackage
 from limner.engine.types import AudioChunk
 from limner.streams.audio import Resampler, mix_down
-from numpy.typing import NDArray
 
 BLOCK_MS = 10
 QUEUE = 200                            # blocks (2 s) between the callback and the loop; then the oldest goes, counted

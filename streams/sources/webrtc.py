@@ -7,6 +7,7 @@ from typing import Self
 import av
 import numpy as np
 from aiortc.rtp import RtpPacket
+
 from limner.engine.clock import SAMPLE_RATE, Clock, MonotonicClock, ticks_from_samples
 from limner.engine.types import AudioChunk
 from limner.streams.audio import Resampler, frame_to_mono

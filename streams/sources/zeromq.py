@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Self
 
 import zmq
+
 from limner.engine.clock import SAMPLE_RATE, Clock, ticks_from_samples
 from limner.engine.errors import LimnerError
 from limner.engine.types import AudioChunk

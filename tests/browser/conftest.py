@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from limner.clients.browser import NAMES, chromium, write_wav
 from limner.clients.options import Options
 from limner.clients.present import session_factory

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+
 from limner.clients.browser import write_wav
 from limner.engine.testing import speech_like
 from limner.models.avatar import default_avatar, save_avatar

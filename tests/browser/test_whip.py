@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
 from limner.clients.browser import chromium
 from limner.engine.clock import TICKS, MonotonicClock, ticks_from_samples
 from limner.engine.types import AudioChunk, Picture

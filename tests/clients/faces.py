@@ -1,6 +1,7 @@
 """A face of paper for commands that need one: it is as bright as the sound at the drawn instant is loud."""
 
 import pytest
+
 from limner.clients import assemble
 from limner.clients.options import Options
 from limner.engine.testing import FakeAnimator, FakeExtractor

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from limner.engine.types import AudioChunk, Frame
 from limner.models.face.colour import to_picture
 from limner.streams.mp4 import Mp4Writer
-from numpy.typing import NDArray
 
 SIZE = (96, 128)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from limner.clients import assemble
 from limner.clients.options import Options
 from limner.engine.clock import ManualClock

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from limner.clients import bench_face
 from limner.models import modelfiles
 

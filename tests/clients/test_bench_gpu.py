@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+
 from limner.clients import bench_gpu, bench_gpu_cases
 from limner.clients.bench_gpu_cases import CASES, Case, VolumeAdaAT, held
 from limner.clients.cli import main

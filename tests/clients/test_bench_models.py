@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+
 from limner.clients import bench_models
 from limner.clients.bench_subject import Subject
 from limner.engine.errors import UsageError

@@ -1,4 +1,5 @@
 import pytest
+
 from limner.clients.bench_sessions import Stretch, held, measure
 
 GOOD = {"drawn": 250, "repeated": 1, "steps": 0, "draw_ms_p50": 6.0, "delay_ms_p95": 105.0}

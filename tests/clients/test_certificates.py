@@ -5,6 +5,7 @@ import stat
 import pytest
 from aiohttp import ClientSession, web
 from cryptography import x509
+
 from limner.clients.certificates import RENEW, fingerprint, names_of, self_signed
 from limner.clients.cli import build_parser
 from limner.clients.present import certificate

@@ -1,6 +1,7 @@
 import importlib.metadata
 
 import pytest
+
 from limner.clients import checks
 from limner.engine.errors import DeviceError, MissingPackage
 from limner.streams.sinks import speaker

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from limner.clients import cli
 from limner.engine.errors import InputError
 

@@ -3,9 +3,9 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+
 from limner.clients import clip
 from limner.engine.errors import MediaError, TooLarge, UsageError
-
 from tests.clients import moving_picture
 
 

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from limner.clients import doctor
 from limner.clients.cli import main
 from limner.clients.doctor import Finding, examine, numbers, run

@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.clients import face_baselines as fb
 from limner.clients import face_noises as fn
 

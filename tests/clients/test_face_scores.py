@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+
 from limner.clients import face_scores as fs
 from limner.clients.face_clips import Mouth
 from limner.engine.errors import InputError

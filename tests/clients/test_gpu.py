@@ -1,4 +1,5 @@
 import pytest
+
 from limner.clients.gpu import Driver, cupy_line, findings, gpu_line, read_driver, torch_line
 
 OLD = Driver((12, 4), ("NVIDIA A10",))

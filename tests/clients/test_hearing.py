@@ -2,10 +2,10 @@ import re
 
 import pytest
 import torch
+
 from limner.clients import hearing
 from limner.engine.errors import UsageError
 from limner.models.bridge import Bridge
-
 from tests.clients.test_train import wav
 from tests.models import graphs
 from tests.models.features.test_deepspeech import voice

@@ -4,10 +4,10 @@ import av
 import numpy as np
 import pytest
 import torch
+
 from limner.clients import clip, interpolate
 from limner.engine.errors import MediaError, UsageError, WeightsError
 from limner.models.interpolators.amt import build_network
-
 from tests.clients import moving_picture
 
 

@@ -2,11 +2,11 @@ import json
 
 import pytest
 import torch
+
 from limner.clients import models_list
 from limner.engine.errors import UsageError
 from limner.models.catalogue import PUBLISHED
 from limner.models.syncnet import build_network
-
 from tests.models import graphs
 
 

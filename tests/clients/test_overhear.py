@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from limner.clients.overhear import check_live, listening
 from limner.engine.clock import ManualClock
 from limner.engine.errors import DeviceError, UsageError

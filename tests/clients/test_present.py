@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from limner.clients import assemble
 from limner.clients.options import Options
 from limner.clients.present import session_factory

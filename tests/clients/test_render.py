@@ -5,12 +5,12 @@ import subprocess
 
 import numpy as np
 import pytest
+
 from limner.clients import assemble, render
 from limner.clients.options import Options
 from limner.engine.errors import MediaError, OutputError, UsageError
 from limner.engine.testing import speech_like
 from limner.streams.mp4 import Mp4Writer
-
 from tests.clients.faces import REAL_FACE, paper_face  # noqa: F401
 from tests.streams.mp4_reader import beeps, lag, read_film
 from tests.streams.sounds import encoded, tone, wav

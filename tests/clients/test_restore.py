@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from limner.clients import clip, restore
 from limner.engine.errors import OutputError, PortraitError, UsageError, WeightsError
 from limner.models.avatar import default_avatar
 from limner.models.restoration.live import RestorationStage, Restorer
 from limner.models.restorers.sharpen import sharpen
-from PIL import Image
-
 from tests.clients import moving_picture
 
 

@@ -4,11 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from limner.clients.rig import run
 from limner.engine.errors import InputError, PortraitError, UsageError
 from limner.models.avatar import default_avatar, load_avatar
 from limner.models.portrait import read_image
-from PIL import Image
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from limner.clients import loader, run
 from limner.clients.options import Options
 from limner.engine.clock import DeviceClock, ManualClock, MonotonicClock
@@ -15,7 +16,6 @@ from limner.streams.sinks.null import Null
 from limner.streams.sinks.recorder import Recorder
 from limner.streams.sources import microphone
 from limner.streams.sources.mediafile import MediaFile
-
 from tests.clients.faces import paper_face  # noqa: F401
 from tests.streams.mp4_reader import plain, read_film
 from tests.streams.pulse import need_pulse, pulse_server

@@ -5,10 +5,10 @@ import av
 import numpy as np
 import pytest
 import torch
+
 from limner.clients import score
 from limner.engine.errors import WeightsError
 from limner.models.syncnet import build_network
-
 from tests.models import faces
 from tests.models.features.test_deepspeech import voice
 

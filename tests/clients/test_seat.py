@@ -3,6 +3,7 @@ import asyncio
 
 import numpy as np
 import pytest
+
 from limner.clients import assemble
 from limner.clients.options import Options
 from limner.clients.seat import KEPT, Seat, desk
@@ -10,7 +11,6 @@ from limner.engine.errors import UsageError
 from limner.engine.testing import FakeAnimator
 from limner.engine.types import EXPRESSION_ROW, FeatureWindow
 from limner.streams.wire import Event
-
 from tests.streams.test_desk import Stage
 
 

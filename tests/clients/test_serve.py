@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription
+
 from limner.clients.serve import ServeOptions, make_app, serve
 from limner.clients.serve_avatars import Gallery
 from limner.clients.serve_limits import MAX_SDP_BODY

@@ -1,4 +1,5 @@
 import pytest
+
 from limner.clients.serve_admission import Admission, Load, Meter, cores_here
 from limner.engine.errors import Busy
 

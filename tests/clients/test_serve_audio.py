@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from aiohttp import WSMsgType
 from aiohttp.test_utils import TestClient, TestServer
+
 from limner.clients.serve import ServeOptions, make_app
 from limner.clients.serve_avatars import Gallery
 from limner.engine.clock import MonotonicClock

@@ -3,6 +3,7 @@ import io
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+
 from limner.clients.serve_limits import RateLimit, read_body, spool_body
 from limner.clients.serve_security import one_line_errors
 from limner.engine.clock import TICKS, ManualClock

@@ -6,13 +6,14 @@ import re
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client.parser import text_string_to_metric_families
+
 from limner.clients import serve_metrics
 from limner.clients.serve_sessions import Sessions
 from limner.engine.clock import TICKS, ManualClock
 from limner.engine.config import Settings
 from limner.engine.session import Session
 from limner.engine.testing import CollectSink, FakeAnimator, FakeExtractor, InlineLane, speech_like
-from prometheus_client.parser import text_string_to_metric_families
 
 
 @pytest.fixture

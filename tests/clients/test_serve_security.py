@@ -1,6 +1,7 @@
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+
 from limner.clients.serve_security import check_bind, guard, is_loopback, one_line_errors
 from limner.engine.errors import TooLarge, UsageError
 

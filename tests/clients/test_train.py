@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+
 from limner.clients import train
 from limner.engine.errors import InputError, UsageError, WeightsError
 from limner.models.dinet import crop
 from limner.models.features.deepspeech import BridgeStream, load_extractor
 from limner.models.training import checkpoints, dinet_prepare
 from limner.models.weights import identify
-
 from tests.models import faces, graphs
 from tests.models.features.test_deepspeech import voice
 from tests.models.test_idleclip import write

@@ -7,13 +7,13 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+
 from limner.clients import viewer
 from limner.clients.zmq.client import Client
 from limner.engine.errors import DeviceError, UsageError
 from limner.streams.desk import Desk
 from limner.streams.sinks.zeromq import create
-from PIL import Image
-
 from tests.streams.mp4_reader import plain
 from tests.streams.test_desk import Stage
 

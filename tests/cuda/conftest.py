@@ -1,6 +1,6 @@
 import pytest
-from limner.cuda import kernels
 
+from limner.cuda import kernels
 from tests.cuda import host
 
 

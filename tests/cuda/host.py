@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+
 from limner.cuda import source
 
 HERE = Path(__file__).resolve().parent

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from limner.cuda import kernels, reference
 
 SLACK = {"f2": 3e-3, "f4": 3e-5}                 # on values within 4: half an ulp of float16 each; float32 places within 60 px
@@ -62,7 +63,6 @@ def test_twin_equals_the_network(mixed):
 def test_equals_the_published_operator(put, shared):
     torch = pytest.importorskip("torch")
     from limner.models.dinet.adaat import AdaAT
-
     from tests.golden import cases as golden
 
     paths = sorted((shared / "models/golden/dinet.adaat").glob("case_*.npz"))

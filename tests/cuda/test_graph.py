@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch import nn
+
 from limner.cuda import graph as graphs
 from limner.cuda.graph import (
     SIZES,
@@ -15,7 +17,6 @@ from limner.cuda.graph import (
     fitting,
     is_eager,
 )
-from torch import nn
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is usable here")
 DEVICES = ["cpu", pytest.param("cuda:0", marks=[pytest.mark.gpu, gpu])]

@@ -2,6 +2,7 @@ import gc
 
 import numpy as np
 import pytest
+
 from limner.cuda.hostpool import SMALLEST, HostPool, size_class
 
 

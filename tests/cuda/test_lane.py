@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+
 from limner.cuda.lane import CudaLane, Lane, NoDevice, OutOfMemory, choose, is_out_of_memory, open_lane
 from limner.engine.clock import ManualClock
 from limner.engine.config import Settings

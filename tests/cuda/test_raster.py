@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.cuda import kernels, reference
 from limner.models.face.canonical import coarse
 from limner.models.face.raster import FRACTION, GAIN_ONE, draw_map

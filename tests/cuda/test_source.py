@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from limner.cuda import source
 
 NVCC = shutil.which("nvcc")

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from limner.cuda import kernels, reference
 
 KINDS = {"u1": 1, "f2": 3e-3, "f4": 4e-6}        # one level; two steps of float16 below 4; a few of float32

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import pytest
+
 from limner.engine.clock import TICKS, TICKS_PER_MS, ManualClock
 from limner.engine.config import Settings
 from limner.engine.session import Session

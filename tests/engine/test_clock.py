@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import (
     SAMPLE_RATE,
     TICKS,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from limner.engine.colour import between, i420, to_picture
 from limner.engine.types import Frame, Picture
 

@@ -1,6 +1,7 @@
 """Settings are checked where they come in."""
 
 import pytest
+
 from limner.engine.config import Settings, load_settings
 from limner.engine.errors import UsageError
 

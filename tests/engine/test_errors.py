@@ -1,6 +1,7 @@
 """One tree of errors, each with its exit status and HTTP status."""
 
 import pytest
+
 from limner.engine import errors
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS, frame_duration
 from limner.engine.errors import InputError
 from limner.engine.offline import film

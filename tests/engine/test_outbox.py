@@ -5,6 +5,7 @@ import logging
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import ManualClock
 from limner.engine.metrics import Metrics
 from limner.engine.outbox import InOrder, LatestWins, Outbox, Outboxes

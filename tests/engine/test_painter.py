@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS_PER_MS
 from limner.engine.errors import ContractError
 from limner.engine.painter import EASE, Painter

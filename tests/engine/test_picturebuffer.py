@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.engine.metrics import Metrics
 from limner.engine.picturebuffer import PictureBuffer
 from limner.engine.types import Picture

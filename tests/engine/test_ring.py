@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from limner.engine.errors import ContractError
 from limner.engine.ring import FeatureRing, SampleRing
 from limner.engine.types import FeatureRows

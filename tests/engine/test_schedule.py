@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+
 from limner.engine.clock import TICKS, TICKS_PER_MS
 from limner.engine.config import Settings
 from limner.engine.errors import UsageError

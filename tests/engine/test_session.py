@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS, TICKS_PER_MS, DeviceClock, ManualClock, frame_duration
 from limner.engine.config import Settings
 from limner.engine.errors import ContractError, InputError, UsageError

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import SAMPLE_RATE, TICKS_PER_MS, ticks_from_samples
 from limner.engine.errors import InputError
 from limner.engine.testing import FakeAnimator, speech_like

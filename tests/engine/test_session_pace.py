@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS, TICKS_PER_MS, milliseconds, samples_from_ticks
 from limner.engine.schedule import Step
 from limner.engine.testing import speech_like

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from limner.engine.clock import TICKS_PER_MS
 from limner.engine.offline import film
 from limner.engine.testing import FakeAnimator, FakeExtractor, chunks_of, speech_like, voiced

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.engine.errors import InputError
 from limner.engine.sound import checked, mono
 from limner.engine.types import AudioChunk

@@ -4,6 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS_PER_MS
 from limner.engine.config import Settings
 from limner.engine.metrics import Metrics

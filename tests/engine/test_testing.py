@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import ManualClock
 from limner.engine.errors import ContractError
 from limner.engine.testing import (

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from limner.engine import types
 from limner.engine.types import ARKIT, ARKIT_INDEX, EXPRESSION_ROW, Expression
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
+
 from limner.clients import serve_say
 from limner.clients.run import unsecret
 from limner.clients.serve import ServeOptions, make_app
@@ -19,8 +21,6 @@ from limner.engine.clock import MonotonicClock
 from limner.engine.testing import speech_like
 from limner.streams.sinks.whip import create
 from limner.streams.sources.mediafile import MediaFile
-from yarl import URL
-
 from tests.clients.test_serve import TOKEN, Factory, line, loopback, stage, wav  # noqa: F401
 from tests.test_bad_input import picture
 

@@ -5,6 +5,7 @@ import logging
 
 import numpy as np
 import pytest
+
 from limner.clients import assemble, loader
 from limner.clients.options import Options
 from limner.engine.clock import TICKS, ManualClock

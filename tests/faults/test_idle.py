@@ -1,8 +1,8 @@
 """A session that nobody watches draws nothing, and is there at once when somebody does."""
 
 import pytest
-from limner.engine.testing import CollectSink, speech_like, voiced
 
+from limner.engine.testing import CollectSink, speech_like, voiced
 from tests.engine.conftest import theatre  # noqa: F401
 
 

@@ -7,13 +7,13 @@ import os
 import av
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS, ManualClock, MonotonicClock
 from limner.engine.config import Settings
 from limner.engine.session import Session
 from limner.engine.testing import CollectSink, FakeAnimator, FakeExtractor, InlineLane, run_for
 from limner.streams.sinks.recorder import Recorder
 from limner.streams.sinks.webrtc import WebRTCSink
-
 from tests.streams.mp4_reader import plain, read_film
 
 PATIENCE = 30

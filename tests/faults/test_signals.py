@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from aiohttp import ClientSession
 from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription
-from limner.engine.testing import speech_like
 
+from limner.engine.testing import speech_like
 from tests.streams.mp4_reader import read_film
 from tests.streams.sounds import wav
 

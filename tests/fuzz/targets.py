@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
 from limner.clients.options import make_options
 from limner.engine.config import load_settings
 from limner.engine.errors import LimnerError
@@ -16,8 +18,6 @@ from limner.models.picture import read_image
 from limner.streams.media import decode_mono
 from limner.streams.peer import check_offer, parse_fragment
 from limner.streams.wire import Event, pack, unpack
-from PIL import Image
-
 from tests.streams.mp4_reader import plain
 from tests.streams.sounds import encoded, tone, wav
 from tests.streams.test_peer import OFFER

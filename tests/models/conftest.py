@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from limner.models import modelfiles
 from limner.models.avatar import Avatar
-from numpy.typing import NDArray
 
 
 @pytest.fixture(scope="session")

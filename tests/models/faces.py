@@ -1,6 +1,7 @@
 """A face that is nothing but landmarks on a smooth picture: enough for geometry and blending."""
 
 import numpy as np
+
 from limner.engine.types import Portrait
 from limner.models.avatar import default_avatar
 

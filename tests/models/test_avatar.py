@@ -6,11 +6,12 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from limner.engine.errors import InputError, LimnerError, TooLarge
 from limner.engine.types import Portrait
 from limner.models import avatar as packs
 from limner.models.avatar import Avatar, bundled_avatars, default_avatar, load_avatar, save_avatar, seal
-from PIL import Image
 
 
 @pytest.fixture

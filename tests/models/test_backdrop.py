@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+
 from limner.engine.errors import TooLarge, UsageError
 from limner.models import picture
 from limner.models.avatar import bundled_avatars, default_avatar, load_avatar
 from limner.models.backdrop import Backdrop, blur, cover, cut_out, parse, tighten
-from PIL import Image
 
 GREEN = (0, 177, 64)
 

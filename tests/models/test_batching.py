@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from limner.cuda.lane import Lane, OutOfMemory
 from limner.engine.clock import TICKS_PER_MS, ManualClock
 from limner.models.batching import MOST, SLACK, Batcher, Gatherer

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from limner.models.blazeface import _DETECTORS, _anchors, _overlap, detect
 
 pytestmark = pytest.mark.usefixtures("networks")

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from limner.models.blocks import ConvNorm, PhaseConv, PhaseTail, TransposedBlock, UpConvNorm, fold_norm
 from torch import nn
 from torch.nn import functional as F
+
+from limner.models.blocks import ConvNorm, PhaseConv, PhaseTail, TransposedBlock, UpConvNorm, fold_norm
 
 
 def shaken(module: nn.Module) -> nn.Module:

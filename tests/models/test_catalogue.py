@@ -1,6 +1,6 @@
 import pytest
-from limner.models.catalogue import PUBLISHED, recognise
 
+from limner.models.catalogue import PUBLISHED, recognise
 from tests.golden import cases as golden
 
 FOLDERS = {"dinet": "dinet", "dinet.syncnet": "dinet.sync", "dinet.disc_frame": "dinet.disc_frame", "dinet.disc_clip": "dinet.disc_clip",

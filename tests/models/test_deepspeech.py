@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.errors import WeightsError
 from limner.models.deepspeech import load_graph
-
 from tests.models import graphs
 
 

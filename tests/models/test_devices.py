@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from limner.engine.errors import DeviceError
 from limner.models.devices import choose, enough_memory
 

@@ -3,6 +3,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+
 from limner.engine.errors import InputError, OutputError, TooLarge, UsageError
 from limner.models import download
 from limner.models.download import fetch

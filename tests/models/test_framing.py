@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.models.avatar import default_avatar
 from limner.models.framing import FACE_HEIGHT, FACE_WIDTH, cut, extend, frame
 from limner.models.landmarks import Region, roll

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from limner.models.face.canonical import coarse
 from limner.models.headpose import head_pose
 

@@ -1,10 +1,10 @@
 import av
 import numpy as np
 import pytest
+
 from limner.engine.errors import MediaError, PortraitError
 from limner.models import idleclip
 from limner.models.idleclip import IdleClip, read_clip, steady, still
-
 from tests.models import faces
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from limner.engine.errors import InputError
 from limner.models.avatar import default_avatar
 from limner.models.landmarkfile import IBUG, from_ibug, read_landmarks, to_mesh

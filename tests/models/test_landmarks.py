@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from limner.models.blazeface import detect
 from limner.models.landmarks import LEFT_EYE, MIN_PRESENCE, RIGHT_EYE, Region, eye_distance, measure, resample, roll
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.errors import MediaError
 from limner.models.lipscore import embed_v2, embed_wav2lip, lip_sync_error, syncnet_windows
 from limner.models.syncnet import build_network
-
 from tests.models import faces
 from tests.models.features.test_deepspeech import voice
 

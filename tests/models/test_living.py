@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from limner.models import living
 
+from limner.models import living
 from tests.models import faces
 
 

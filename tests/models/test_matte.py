@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.models.avatar import default_avatar
 from limner.models.matte import guided_filter, matte_without_network, paint_background, person_matte
 

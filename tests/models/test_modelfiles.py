@@ -5,6 +5,7 @@ import subprocess
 import zipfile
 
 import pytest
+
 from limner.engine.errors import InputError, MissingPackage
 from limner.models import modelfiles
 from limner.models.modelfiles import FILES, ModelFile

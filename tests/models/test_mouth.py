@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.engine.errors import InputError
 from limner.engine.types import ARKIT_INDEX, EXPRESSION_ROW
 from limner.models.avatar import default_avatar

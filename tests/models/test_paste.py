@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+
 from limner.models import paste
 from limner.models.dinet import crop
-
 from tests.models import faces
 
 SHAPE, SQUARE = crop.picture_size(128), crop.repainted(128)

@@ -1,4 +1,5 @@
 import pytest
+
 from limner.models.phones import ARPABET, CLASSES, PARENT, VISEME_OF, VISEMES, arpabet_parts, ipa_parts
 
 

@@ -6,9 +6,10 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
+
 from limner.engine.errors import InputError, PortraitError, TooLarge
 from limner.models.picture import GREY, read_image
-from PIL import Image, ImageCms
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from limner.engine.errors import PortraitError, UsageError
 from limner.models import portrait as portraits_module
 from limner.models.blazeface import Detection

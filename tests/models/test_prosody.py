@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.prosody import BEAT, REFRACTORY, Prosody, pitch
 
 RATE = 16_000

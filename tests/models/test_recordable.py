@@ -6,15 +6,16 @@ for a value stands out.
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
 from limner.models.amt.network import AMT
 from limner.models.dinet.generator import DINet
 from limner.models.dinet.live import LiveDINet
 from limner.models.restoration.codeformer import CodeFormer
 from limner.models.restoration.gfpgan import GFPGAN
 from limner.models.restorers.gfpgan import mouth
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::lift_fresh", "aten::unique2", "aten::masked_select"}
 

@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.engine.types import FeatureWindow
 from limner.models.rest import speaking
 

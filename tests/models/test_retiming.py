@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from limner.engine.errors import ContractError
 from limner.engine.testing import check_stage
 from limner.engine.types import Frame

@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.speechgate import HOLD, PAUSE, VOWEL_DUE, ClosureHold, SpeechGate
 
 ON = np.ones(100)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.engine.errors import WeightsError
 from limner.models.drivers.speech import WEIGHTS
 from limner.models.phones import CLASSES

@@ -1,8 +1,8 @@
 import pytest
 import torch
+
 from limner.engine.errors import UsageError
 from limner.models.syncnet import build_network
-
 from tests.golden import cases as golden
 
 

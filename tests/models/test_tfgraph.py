@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from limner.engine.errors import TooLarge, WeightsError
 from limner.models import tfgraph
 from limner.models.tfgraph import read_constants
-
 from tests.models import graphs
 
 

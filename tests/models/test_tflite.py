@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from limner.engine.errors import MissingPackage
 from limner.models.tflite import Network, network
 

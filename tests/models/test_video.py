@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+
 from limner.engine.errors import MediaError, TooLarge
 from limner.models import video
 from limner.models.video import at_rate, open_video
-
 from tests.models.test_idleclip import write
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.engine.testing import speech_like
 from limner.models.voice import HANGOVER, HOP, VoiceActivity
 

@@ -6,12 +6,13 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from limner.engine.errors import TooLarge, WeightsError
 from limner.models import checkpoint
 from limner.models.animators import dinet, wav2lip
 from limner.models.syncnet import build_network
 from limner.models.weights import identify, load_weights, missing_weights, state_dicts
-from torch import nn
 
 
 @pytest.fixture(scope="module")

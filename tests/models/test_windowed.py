@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.engine.errors import UsageError
 from limner.engine.types import AudioChunk
 from limner.models.windowed import WindowedFeatures

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.models.windowing import PreEmphasis, Windower
 
 X = np.arange(1, 1001, dtype=float)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+
 from limner.engine.clock import TICKS, ticks_from_samples
 from limner.engine.types import AudioChunk, Picture
 

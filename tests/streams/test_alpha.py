@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from limner.engine.colour import i420
 from limner.engine.types import Picture
 from limner.streams.alpha import opaque, stacked

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from limner.engine.errors import MediaError
 from limner.streams.audio import Resampler, clean, mix_down, resample, to_float, to_s16
 

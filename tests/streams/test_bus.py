@@ -1,6 +1,7 @@
 import pytest
 import zmq
 import zmq.auth
+
 from limner.engine.errors import DeviceError, UsageError
 from limner.streams.bus import Bus, local, parse
 

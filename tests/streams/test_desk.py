@@ -2,6 +2,7 @@ import asyncio
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import ManualClock
 from limner.engine.errors import Busy, InputError, UsageError
 from limner.engine.session import Session

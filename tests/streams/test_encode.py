@@ -3,6 +3,7 @@ import itertools
 import av
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS, ticks_from_samples
 from limner.engine.types import AudioChunk, Picture
 from limner.streams.encode import MAX_BITRATE, MIN_BITRATE, OpusEncoder, VideoEncoder, fitting_bitrate

@@ -3,6 +3,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+
 from limner.engine.colour import to_picture
 from limner.engine.errors import UsageError
 from limner.engine.types import Frame

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from limner.streams.jitter import VoiceOrder, conceal
 
 STEP = 960

@@ -4,11 +4,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import MediaError
 from limner.streams.audio import resample
 from limner.streams.media import decode_mono, probe, read_chunks
-
 from tests.streams.mp4_reader import lag
 from tests.streams.sounds import encoded, float_wav, long_wav, tone, wav
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from limner.engine.errors import ContractError, OutputError, UsageError
 from limner.streams.mp4 import Mp4Writer
-
 from tests.streams.mp4_reader import beeps, chunks_of, flash_and_beep, lag, plain, read_film
 
 SIZE = (64, 64)

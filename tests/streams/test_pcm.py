@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from limner.engine.clock import SAMPLE_RATE, ManualClock
 from limner.engine.errors import UsageError
 from limner.engine.testing import check_source, speech_like

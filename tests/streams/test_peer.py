@@ -10,6 +10,7 @@ from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtp import RtcpSrPacket
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import TooLarge, UsageError
 from limner.engine.types import AudioChunk, Picture

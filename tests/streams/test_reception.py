@@ -3,11 +3,11 @@ import contextlib
 import pytest
 import zmq
 import zmq.asyncio
+
 from limner.streams.bus import parse
 from limner.streams.desk import Desk
 from limner.streams.reception import Reception
 from limner.streams.wire import Event, pack, unpack
-
 from tests.streams.test_desk import Stage
 
 

@@ -6,9 +6,10 @@ import av
 import pytest
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcdtlstransport import SRTP_PROFILES, RTCCertificate
+from OpenSSL import SSL
+
 from limner.engine.clock import TICKS
 from limner.streams import rtc
-from OpenSSL import SSL
 
 
 def packet(n: int) -> av.Packet:

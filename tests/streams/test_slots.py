@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.clients.zmq.client import Client
 from limner.engine.errors import DeviceError
 from limner.streams import slots

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from limner.engine.types import ARKIT_INDEX, AudioChunk, Expression
 from limner.streams.slots import Slot
 from limner.streams.wire import CONTROLS, MAX_HEADER, VERSION, Event, Image, Message, WireError, pack, unpack
-
 from tests.streams.mp4_reader import plain
 
 

@@ -1,6 +1,7 @@
 """An avatar of the real engine and small fakes on a manual clock."""
 
 import pytest
+
 from limner.clients.agents.voice import LiveAvatar
 from limner.engine.clock import ManualClock
 from limner.engine.config import Settings

@@ -8,6 +8,7 @@ import wave
 from pathlib import Path
 
 import pytest
+
 from limner.clients.options import Options
 from limner.clients.present import session_factory
 from limner.clients.serve import ServeOptions, make_app

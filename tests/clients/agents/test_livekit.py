@@ -4,15 +4,17 @@ import asyncio
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS_PER_MS, ManualClock, MonotonicClock
 from limner.engine.testing import speech_like
 from limner.streams.audio import to_s16
 
 pytest.importorskip("livekit.agents", reason="LiveKit Agents is not installed: pip install 'limner[livekit]'")
 
-from limner.clients.agents.livekit import AvatarGenerator
 from livekit import rtc
 from livekit.agents.voice.avatar import AudioSegmentEnd, AvatarRunner, QueueAudioOutput
+
+from limner.clients.agents.livekit import AvatarGenerator
 
 RATE = 24_000
 PATIENCE = 60          # s; only a broken runner ever waits so long

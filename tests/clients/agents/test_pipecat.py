@@ -4,13 +4,13 @@ import asyncio
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS_PER_MS, ManualClock
 from limner.engine.testing import speech_like
 from limner.streams.audio import to_s16
 
 pytest.importorskip("pipecat", reason="Pipecat is not installed: pip install 'limner[pipecat]'")
 
-from limner.clients.agents.pipecat import LimnerVideoService
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -29,6 +29,8 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
+
+from limner.clients.agents.pipecat import LimnerVideoService
 
 RATE = 24_000
 PATIENCE = 60          # s; only a broken pipeline ever waits so long

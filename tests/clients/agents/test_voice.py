@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+
 from limner.clients.agents.voice import LiveAvatar, SpeechEnd, Voice
 from limner.engine.clock import TICKS, TICKS_PER_MS, ManualClock
 from limner.engine.errors import InputError, UsageError

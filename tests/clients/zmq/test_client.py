@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zmq.auth
+
 from limner.clients.zmq import client as module
 from limner.clients.zmq.client import Client, Refused
 from limner.engine.clock import ManualClock
@@ -16,7 +17,6 @@ from limner.streams.desk import Desk
 from limner.streams.formats import Formatter
 from limner.streams.sinks.zeromq import create
 from limner.streams.sources.zeromq import create as create_source
-
 from tests.streams.mp4_reader import beeps, chunks_of, plain
 from tests.streams.sounds import tone
 from tests.streams.test_desk import Stage

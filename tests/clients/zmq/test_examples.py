@@ -10,13 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from limner.clients import zmq as examples
 from limner.engine.clock import MonotonicClock
 from limner.engine.session import Session
 from limner.engine.testing import FakeAnimator, FakeExtractor
 from limner.streams.desk import Desk
 from limner.streams.sinks.zeromq import create
-
 from tests.streams.sounds import tone
 
 FOLDER = Path(next(iter(examples.__path__)))

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from limner.models.amt import correlation
 from limner.models.amt.correlation import CHANNELS, OnDemand, Volume, correlate, volume_bytes
 

@@ -3,6 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.testing import check_stage
 from limner.engine.types import Frame
 from limner.models.amt.live import MARGIN, Box, LiveAMT, fade, grown, moving

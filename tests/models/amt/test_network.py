@@ -3,6 +3,7 @@ import sys
 
 import pytest
 import torch
+
 from limner.models.amt.network import AMT, padding
 
 CEILING_2K = 2.5e9                               # bytes for 2048x1080 with AMT-S; all-pairs volumes alone would be 12.7e9

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.errors import ContractError, DeviceError, UsageError, WeightsError
 from limner.engine.testing import check_animator
 from limner.engine.types import FeatureWindow
@@ -13,7 +14,6 @@ from limner.models.avatar import default_avatar
 from limner.models.dinet import crop, references
 from limner.models.idleclip import IdleClip
 from limner.models.options import FaceOptions
-
 from tests.models import faces
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS
 from limner.engine.errors import UsageError
 from limner.engine.testing import check_animator, speech_like

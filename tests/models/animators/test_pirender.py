@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.errors import ContractError, UsageError, WeightsError
 from limner.engine.testing import check_animator
 from limner.engine.types import EXPRESSION_ROW, FeatureWindow, Portrait
@@ -9,7 +10,6 @@ from limner.models.animators.pirender import PIRenderAnimator, build_network, cr
 from limner.models.options import FaceOptions
 from limner.models.pirender.drive import Basis
 from limner.models.pirender.network import COEFFICIENTS, WINDOW, PIRenderer, Rendered
-
 from tests.golden import cases as golden
 
 

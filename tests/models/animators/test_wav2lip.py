@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.errors import ContractError, WeightsError
 from limner.engine.testing import check_animator
 from limner.engine.types import FeatureWindow
@@ -11,7 +12,6 @@ from limner.models.idleclip import IdleClip
 from limner.models.options import FaceOptions
 from limner.models.wav2lip.face import to_network
 from limner.models.wav2lip.seat import face_windows
-
 from tests.models import faces
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from limner.models.dinet.adaat import AdaAT, mix_channels, sample_channels
 
+from limner.models.dinet.adaat import AdaAT, mix_channels, sample_channels
 from tests.golden import cases as golden
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+
 from limner.engine.errors import PortraitError, UsageError
 from limner.models.dinet import crop
-
 from tests.models import faces
 
 

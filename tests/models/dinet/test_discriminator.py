@@ -1,7 +1,7 @@
 import pytest
 import torch
-from limner.models.dinet.discriminator import Discriminator
 
+from limner.models.dinet.discriminator import Discriminator
 from tests.golden import cases as golden
 
 

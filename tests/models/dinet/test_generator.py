@@ -1,7 +1,7 @@
 import pytest
 import torch
-from limner.models.animators.dinet import build_network
 
+from limner.models.animators.dinet import build_network
 from tests.golden import cases as golden
 
 

@@ -3,12 +3,12 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from limner.cuda.graph import ShapeChanged
 from limner.cuda.lane import open_lane
 from limner.models.animators.dinet import build_network
 from limner.models.dinet.live import LiveDINet
-from torch import nn
-
 from tests.golden import cases as golden
 
 

@@ -1,6 +1,6 @@
 import torch
-from limner.models.dinet.losses import VGG19Features, gan_loss, half_fake, perception_loss
 
+from limner.models.dinet.losses import VGG19Features, gan_loss, half_fake, perception_loss
 from tests.golden import cases as golden
 
 

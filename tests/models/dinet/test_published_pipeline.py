@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 import torch
+
 from limner.models.animators.dinet import build_network
 from limner.models.dinet import crop
 from limner.models.features.deepspeech import file_inputs
-
 from tests.golden import cases as golden
 
 MARGIN = 3                                   # the script's reference numbers run so far ahead of its padded list

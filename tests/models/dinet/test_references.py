@@ -1,7 +1,7 @@
 import numpy as np
+
 from limner.models import living
 from limner.models.dinet import references
-
 from tests.models import faces
 
 

@@ -6,6 +6,7 @@ import logging
 import numpy as np
 import pytest
 import torch
+
 from limner.cuda import reference
 from limner.models.dinet import sampling
 from limner.models.dinet.adaat import sample_channels

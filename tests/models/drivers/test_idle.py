@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS
 from limner.engine.types import ARKIT_INDEX
 from limner.models.drivers.idle import DOWN, SHUT, UP, IdleDriver, set_gaze

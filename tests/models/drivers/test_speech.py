@@ -2,6 +2,7 @@ import wave
 
 import numpy as np
 import pytest
+
 from limner.engine.errors import UsageError
 from limner.engine.testing import check_extractor, speech_like
 from limner.engine.types import ARKIT, ARKIT_INDEX, EXPRESSION_ROW, AudioChunk

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from limner.engine.types import ARKIT, ARKIT_INDEX
 from limner.models.avatar import Avatar, bundled_avatars, load_avatar
 from limner.models.face.renderer import FaceRenderer
-from numpy.typing import NDArray
 
 Weights = Callable[..., NDArray[np.float32]]
 

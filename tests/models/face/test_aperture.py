@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.models.face.aperture import SAMPLES, coverage, gather, join, mend, trace
 
 

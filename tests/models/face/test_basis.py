@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.engine.types import ARKIT, ARKIT_INDEX
 from limner.models.face.basis import basis
 from limner.models.face.canonical import coarse

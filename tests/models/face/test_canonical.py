@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.face.canonical import OVAL, coarse, subdivided
 
 

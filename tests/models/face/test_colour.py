@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.engine import colour as reference
 from limner.engine.types import Frame
 from limner.models.face.colour import to_picture

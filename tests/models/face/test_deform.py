@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.engine.types import ARKIT
 from limner.models.face.deform import FULL_GAP, head_matrix, new_posed, pose
 from limner.models.face.renderer import FaceRenderer

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.models.avatar import Avatar
 from limner.models.face.renderer import FaceRenderer, fit_layer
 

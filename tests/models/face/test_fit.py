@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.face.canonical import CHIN, coarse
 from limner.models.face.fit import fit_mesh, picture_axes, umeyama
 

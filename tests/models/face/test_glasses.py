@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from limner.engine.types import ARKIT_INDEX
 from limner.models.avatar import load_avatar
 from limner.models.face.deform import build_rig

@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.face.layers import compose, enlarge, separate, spread_colour
 from limner.models.face.raster import GAIN_ONE
 

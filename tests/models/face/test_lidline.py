@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+
 from limner.models.face.canonical import LEFT_LOWER, LEFT_UPPER, RIGHT_LOWER, RIGHT_UPPER, coarse
 from limner.models.face.lidline import settle_lids
 

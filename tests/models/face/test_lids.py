@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.models.face.deform import new_posed, pose
 from limner.models.face.renderer import FaceRenderer
 

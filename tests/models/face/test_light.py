@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.avatar import Avatar
 from limner.models.face.light import measure_light
 from limner.models.face.renderer import FaceRenderer

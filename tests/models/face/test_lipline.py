@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+
 from limner.models.face.canonical import INNER_LOWER, INNER_UPPER, coarse
 from limner.models.face.lipline import cheapest_path, settle_lips
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.engine.types import ARKIT_INDEX
 from limner.models.face.moods import MOODS, mood
 

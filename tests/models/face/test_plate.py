@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.avatar import load_avatar
 from limner.models.face.fit import fit_mesh
 from limner.models.face.lipline import settle_lips

@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.face.raster import FRACTION, GAIN_ONE, draw_map
 
 

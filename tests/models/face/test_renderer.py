@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from limner.engine.types import ARKIT
 from limner.models.avatar import Avatar, load_avatar
 from limner.models.face.renderer import FaceRenderer, fit_layer

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.models.face.rhythm import Succession, Sway
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.face.renderer import FaceRenderer
 from limner.models.face.shade import build_shade
 

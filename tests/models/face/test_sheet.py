@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.engine.types import ARKIT_INDEX, Expression
 from limner.models.avatar import default_avatar
 from limner.models.face.sheet import (

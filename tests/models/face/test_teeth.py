@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.face.teeth import ABOVE, DENSITY, palette, row_of_teeth
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.clock import ticks_from_samples
 from limner.engine.errors import UsageError, WeightsError
 from limner.engine.testing import check_extractor
@@ -16,7 +17,6 @@ from limner.models.features.deepspeech import (
     file_logits,
 )
 from limner.models.options import FaceOptions
-
 from tests.golden import cases as golden
 from tests.models import graphs
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.engine.errors import UsageError
 from limner.engine.types import AudioChunk
 from limner.models.features.mfcc import Mfcc, mfcc

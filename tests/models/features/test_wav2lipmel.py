@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.engine.testing import check_extractor
 from limner.engine.types import AudioChunk
 from limner.models.features.logmel import WAV2LIP, log_mel

@@ -1,8 +1,8 @@
 import pytest
 import torch
+
 from limner.engine.errors import UsageError, WeightsError
 from limner.models.interpolators.amt import build_network, create
-
 from tests.golden import cases as golden
 
 VARIANTS = ("amt_s", "amt_l", "amt_g")

@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.engine.testing import check_stage
 from limner.engine.types import Frame
 from limner.models.interpolators.blend import create

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS_PER_MS, ManualClock, frame_duration
 from limner.engine.config import Settings
 from limner.engine.session import Session

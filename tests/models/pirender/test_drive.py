@@ -2,6 +2,7 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from limner.engine.errors import TooLarge, UsageError
 from limner.engine.types import EXPRESSION_ROW
 from limner.models.pirender import drive

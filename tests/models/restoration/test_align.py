@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+
 from limner.engine.errors import InputError
 from limner.models.restoration import align
-
 from tests.golden import cases as golden
 
 FACE = align.FFHQ / 2 + (40, 20)                 # five points of a face 256 px wide in a small picture

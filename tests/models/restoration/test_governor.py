@@ -1,6 +1,7 @@
 from itertools import pairwise
 
 import pytest
+
 from limner.models.restoration.governor import CONFIDENCE, PATIENCE, RETRY, Governor, Mode
 
 

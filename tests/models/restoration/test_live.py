@@ -3,6 +3,7 @@ import itertools
 import cv2
 import numpy as np
 import pytest
+
 from limner.engine.testing import check_stage
 from limner.engine.types import Frame
 from limner.models.restoration import align

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.errors import UsageError
 from limner.models.restoration.codeformer import adapt
 from limner.models.restorers.codeformer import build_network, create
-
 from tests.golden import cases as golden
 
 

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from limner.engine.errors import WeightsError
 from limner.models.restoration import runner
 from limner.models.restoration.gfpgan import StyleConv
 from limner.models.restoration.live import MOUTH
 from limner.models.restorers.gfpgan import MOUTH_COST, build_network, create, mouth
-from torch.utils.flop_counter import FlopCounterMode
-
 from tests.golden import cases as golden
 
 

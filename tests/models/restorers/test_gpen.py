@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.errors import UsageError
 from limner.models.restorers.gpen import build_network, create
-
 from tests.golden import cases as golden
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
-from limner.models.restorers.restoreformer import build_network, create
 
+from limner.models.restorers.restoreformer import build_network, create
 from tests.golden import cases as golden
 
 

@@ -2,6 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from limner.engine.testing import check_stage
 from limner.engine.types import Frame
 from limner.models.restorers.sharpen import SharpenStage, create, sharpen

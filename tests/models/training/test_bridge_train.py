@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.errors import InputError
 from limner.models.deepspeech import load_graph
 from limner.models.features.deepspeech import BridgeStream, file_difference, file_logits, load_extractor
 from limner.models.training.bridge_train import BridgeTrainer, lesson
-
 from tests.models import graphs
 from tests.models.features.test_deepspeech import voice
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from limner.engine.errors import OutputError, WeightsError
 from limner.models.training import checkpoints
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+
 from limner.engine.errors import InputError, PortraitError
 from limner.models.dinet import crop
 from limner.models.training import dinet_data as data
-
 from tests.models import faces
 
 

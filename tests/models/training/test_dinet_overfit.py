@@ -4,13 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from limner.models.deepspeech import load_graph
 from limner.models.features.deepspeech import file_logits
 from limner.models.training.dinet_data import Sampler
 from limner.models.training.dinet_prepare import prepare
 from limner.models.training.dinet_train import STAGES, Trainer
 from limner.streams.media import decode_mono
-
 from tests.models import graphs
 
 

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+
 from limner.engine.errors import WeightsError
 from limner.models.animators.dinet import build_network, trained_mouth
 from limner.models.dinet.losses import VGG19Features

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.models.portrait import find_faces
 from limner.models.training import draw_portrait
 

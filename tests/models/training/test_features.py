@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.models.face.canonical import OVAL, coarse
 from limner.models.training import features
 from limner.models.training.features import Eye, Skin

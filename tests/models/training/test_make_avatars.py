@@ -1,6 +1,7 @@
 """The shipped packs come from this repository's own program."""
 
 import numpy as np
+
 from limner.models.avatar import bundled_avatars, load_avatar
 from limner.models.training.make_avatars import MAKERS
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.models.training.paint import Canvas, mix, moved, rgb, ribbon, spline, strands
 
 SQUARE = np.array([(-2.0, -1.0), (2.0, -1.0), (2.0, 1.0), (-2.0, 1.0)])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from limner.models.face.canonical import coarse
 from limner.models.training.paint import Canvas
 from limner.models.training.sculpt import bend, gloss, lambert, magnify, relief

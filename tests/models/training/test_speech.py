@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.models.phones import CLASSES
 from limner.models.speechnet import SpeechNet, energy, follow, normalise
 from limner.models.training import speech, speech_report

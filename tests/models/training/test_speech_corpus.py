@@ -2,6 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from limner.engine.errors import MissingPackage
 from limner.models.training import speech_corpus as sc
 from limner.models.training.speech_data import build_stream, draw_crops, load_stream, tempo

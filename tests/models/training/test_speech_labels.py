@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.models.phones import CLASS_INDEX, CLASSES
 from limner.models.training.speech_labels import LIPS, lips, rows, segments
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from limner.models.training import speech_texts as st
 
 

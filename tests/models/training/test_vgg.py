@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from limner.engine.errors import WeightsError
 from limner.models.dinet.losses import VGG19Features
 from limner.models.training.vgg import load_vgg

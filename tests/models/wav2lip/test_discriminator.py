@@ -1,6 +1,6 @@
 import torch
-from limner.models.wav2lip.discriminator import QualityDiscriminator
 
+from limner.models.wav2lip.discriminator import QualityDiscriminator
 from tests.golden import cases as golden
 
 

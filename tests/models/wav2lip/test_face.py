@@ -1,4 +1,5 @@
 import numpy as np
+
 from limner.models.wav2lip.face import mel_window, to_network
 
 

@@ -1,6 +1,6 @@
 import torch
-from limner.models.animators.wav2lip import build_network
 
+from limner.models.animators.wav2lip import build_network
 from tests.golden import cases as golden
 
 

@@ -1,7 +1,7 @@
 import torch
+
 from limner.models.animators.wav2lip import build_network
 from limner.models.wav2lip.live import LiveWav2Lip
-
 from tests.golden import cases as golden
 
 

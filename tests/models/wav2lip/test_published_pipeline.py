@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 import torch
+
 from limner.models.animators.wav2lip import build_network
 from limner.models.features.logmel import WAV2LIP, log_mel
 from limner.models.wav2lip.face import SIDE, mel_window, to_network
-
 from tests.golden import cases as golden
 
 

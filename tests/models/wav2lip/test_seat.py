@@ -1,6 +1,6 @@
 import numpy as np
-from limner.models.wav2lip.seat import face_windows
 
+from limner.models.wav2lip.seat import face_windows
 from tests.models import faces
 
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+
 from limner.engine.errors import DeviceError
 from limner.engine.testing import check_sink
 
 pyvirtualcam = pytest.importorskip("pyvirtualcam", reason="needs pip install 'limner[camera]'")
 
 from limner.streams.sinks.camera import Camera, create  # noqa: E402
-
 from tests.streams.mp4_reader import beeps, chunks_of, plain  # noqa: E402
 
 SIZE = (48, 64)

@@ -4,10 +4,10 @@ import threading
 import av
 import numpy as np
 import pytest
+
 from limner.engine.errors import DeviceError, UsageError
 from limner.engine.testing import check_sink
 from limner.streams.sinks.mpegts import create
-
 from tests.streams.mp4_reader import beeps, chunks_of, plain
 
 SIZE = (64, 64)

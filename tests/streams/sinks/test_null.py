@@ -1,6 +1,5 @@
 from limner.engine.testing import check_sink
 from limner.streams.sinks.null import create
-
 from tests.streams.mp4_reader import beeps, chunks_of, plain
 
 

@@ -1,11 +1,11 @@
 import asyncio
 
 import pytest
+
 from limner.engine.errors import ContractError, UsageError
 from limner.engine.testing import check_sink
 from limner.engine.types import Picture
 from limner.streams.sinks.recorder import create
-
 from tests.streams.mp4_reader import beeps, chunks_of, lag, plain, read_film
 
 SIZE = (64, 64)

@@ -4,11 +4,11 @@ import wave
 
 import numpy as np
 import pytest
+
 from limner.engine.errors import DeviceError
 from limner.engine.testing import check_sink
 from limner.streams.sinks import speaker
 from limner.streams.sinks.speaker import CHUNK, FILL, LIMIT, TOP, Jitter, Speaker, find_output
-
 from tests.streams.mp4_reader import beeps, chunks_of
 from tests.streams.pulse import need_pulse, pulse_server
 

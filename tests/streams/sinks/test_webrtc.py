@@ -2,6 +2,7 @@ import dataclasses
 
 import av
 import numpy as np
+
 from limner.engine.clock import TICKS, ticks_from_samples
 from limner.engine.testing import check_sink
 from limner.engine.types import AudioChunk, Picture

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiortc import RTCPeerConnection, RTCSessionDescription
+
 from limner.engine.clock import TICKS, MonotonicClock, ticks_from_samples
 from limner.engine.errors import DeviceError, InputError, OutputError, UsageError
 from limner.engine.types import AudioChunk, Picture

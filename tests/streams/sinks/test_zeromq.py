@@ -8,13 +8,13 @@ import pytest
 import zmq
 import zmq.asyncio
 import zmq.auth
+
 from limner.engine.errors import DeviceError, UsageError
 from limner.engine.testing import check_sink
 from limner.engine.types import Expression
 from limner.streams.desk import Desk, Drawn
 from limner.streams.sinks.zeromq import create
 from limner.streams.wire import Event, unpack
-
 from tests.streams.mp4_reader import beeps, chunks_of, plain
 from tests.streams.test_desk import Stage, settled
 

@@ -2,12 +2,12 @@ import io
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import ManualClock
 from limner.engine.errors import MediaError
 from limner.engine.testing import check_source
 from limner.streams.media import read_chunks
 from limner.streams.sources.mediafile import MediaFile, create
-
 from tests.streams.sounds import tone, wav
 
 

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from limner.engine.clock import TICKS_PER_MS, ManualClock
 from limner.engine.errors import DeviceError, MissingPackage
 from limner.engine.testing import check_source
 from limner.streams.sources.microphone import QUEUE, Microphone, portaudio
-
 from tests.streams.pulse import need_pulse, pulse_server
 from tests.streams.sounds import tone, wav
 

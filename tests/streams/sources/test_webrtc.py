@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from aiortc.rtp import RtpPacket
+
 from limner.engine.clock import ManualClock, ticks_from_samples
 from limner.engine.testing import check_source, speech_like
 from limner.engine.types import AudioChunk

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from limner.engine.clock import TICKS, ManualClock
 from limner.engine.errors import InputError, LimnerError, UsageError
 from limner.streams.sources.websocket import (

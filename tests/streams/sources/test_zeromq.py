@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import zmq
 import zmq.asyncio
+
 from limner.engine.clock import ManualClock
 from limner.engine.errors import UsageError
 from limner.engine.testing import check_source
@@ -13,7 +14,6 @@ from limner.streams.audio import resample
 from limner.streams.desk import Desk
 from limner.streams.sources.zeromq import create
 from limner.streams.wire import Event, pack
-
 from tests.streams.mp4_reader import chunks_of, plain
 from tests.streams.sounds import tone
 
