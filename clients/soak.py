@@ -25,6 +25,7 @@ from .memory import keep_flat
 LIMIT = 1.0                    # MB per minute; the allocator's own breathing over ten minutes stays well below
 STEP = 1.0                     # s between two looks
 SETTLE = 0.25                  # of the time, at its beginning: caches fill, threads start, buffers reach their size
+TURNS = 5                      # comings and goings before anything is measured: each early one still widens the heap
 
 
 def resident() -> float:
@@ -66,9 +67,13 @@ async def stir(crowd: list[Guest], step: int, folder: Path) -> None:
 
 async def soak(minutes: float, count: int) -> dict:
     """Figures of `count` sessions over `minutes`; half way everybody leaves and comes back."""
-    clock, seen, memory, longest = MonotonicClock(), [], [], dict.fromkeys(BOUNDS, 0)
+    seen, memory, longest = [], [], dict.fromkeys(BOUNDS, 0)
     counters: dict[str, int] = {}
     step = 0
+    for _ in range(TURNS):
+        async with guests(count):
+            await asyncio.sleep(STEP)
+    clock = MonotonicClock()
     with tempfile.TemporaryDirectory() as folder:
         for part in (1, 2):
             async with guests(count) as crowd:
