@@ -246,12 +246,16 @@ class Soundtrack:
         """Forget everything from `at` on; what follows fades in over what would have come."""
         if at > self.head:
             self._write(np.zeros(at - self.head, np.float32), self.captured_ns)
-        follows = self.read(at, min(FADE, self.head - at))
+        follows = np.concatenate([self.read(at, min(FADE, self.head - at)), self._fading()])[:FADE]
         self._ring.rewind(at)
         self._seam = np.pad(follows, (0, FADE - len(follows))) if follows.any() else None
         while self._marks and self._marks[-1].end > at:
             self._marks.pop()
         self.live = False
+
+    def _fading(self) -> NDArray[np.float32]:
+        """What an unfinished fade would still bring: a cut right after a cut must not break it off."""
+        return np.zeros(0, np.float32) if self._seam is None else self._seam * _RAMP[FADE - len(self._seam) :]
 
     def _write(self, samples: NDArray[np.float32], captured_ns: int) -> None:
         if self._seam is not None and len(samples):

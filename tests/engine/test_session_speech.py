@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from limner.engine.clock import TICKS_PER_MS
@@ -281,6 +281,7 @@ async def test_interrupting_nothing_is_harmless(theatre):
 @FAST
 @given(st.lists(st.tuples(st.sampled_from(["say", "interrupt"]), st.integers(1, 400)), min_size=1, max_size=10),
        st.sampled_from([25, 30, 50]), st.booleans())  # fmt: skip
+@example(acts=[("say", 1), ("say", 1), ("say", 71), ("interrupt", 1)], fps=25, microphone=False)
 def test_whatever_is_asked_time_goes_on(theatre, acts, fps, microphone):
     """Speech and interrupts at random instants, over a live voice or none: pictures and sound stay on their grid,
     every utterance is settled, nothing of an interrupted one is heard later than 80 ms."""

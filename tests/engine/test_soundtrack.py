@@ -280,3 +280,16 @@ def test_a_voice_that_returns_in_short_chunks_fades_in_over_all_of_them(track, c
     voice = track.read(track.head - 2 * FADE, 2 * FADE)
     assert voice[-FADE:] == pytest.approx(0.5)
     assert (np.diff(voice) >= 0).all() and np.diff(voice).max() <= 0.5 / (FADE - 1) + 1e-6
+
+
+@pytest.mark.parametrize("between", [0, 40, 100])
+def test_a_cut_right_after_a_cut_keeps_the_fade(track, between):
+    loud(track, 2)
+    track.cut(320)
+    if between:
+        track.cover(320 + between, 0, late=1)
+    track.cut(320 + between)
+    track.cover(320 + 2 * FADE, 0, late=1)
+    heard = track.read(320, 2 * FADE)
+    assert heard[0] == pytest.approx(0.5, abs=0.02) and heard[-1] == 0
+    assert np.abs(np.diff(heard)).max() <= 0.5 / 20
