@@ -7,7 +7,6 @@ over to having its bytes is measured; flat out, faster than anybody reads, the p
 import asyncio
 import json
 import multiprocessing
-import os
 import sys
 import time
 from dataclasses import replace
@@ -104,6 +103,6 @@ def run(json_path: Path | None = None, quick: bool = False) -> int:
         print(f"{form:10} {result['fps_paced']:.0f} fps of {FPS}, delay {result['delay_ms_p50']:.1f}/{result['delay_ms_p95']:.1f} ms, "
               f"flat out {result['fps_flat_out']:.0f} fps", file=sys.stderr)
     if json_path:
-        about = {**provenance(), "command": "limner bench bus" + (" --quick" if quick else ""), "load": os.getloadavg()[0]}
+        about = provenance("limner bench bus" + (" --quick" if quick else ""))
         json_path.write_text(json.dumps({"kind": "bus", **about, "fps": FPS, "size": SIZE, "forms": figures}, indent=2) + "\n", "utf-8")
     return 0

@@ -67,7 +67,7 @@ def run(json_path: str | Path | None = None, quick: bool = False) -> dict:
         rates = {f"fps{fps}": asyncio.run(measure(fps, quick)) for fps in RATES}
         scenarios[name] = _worse(list(rates.values())) | rates
         print(f"{name:10}", _line(scenarios[name]), file=sys.stderr)
-    report = {"kind": "engine", **provenance(), "draw_ms": DRAW_MS, "overload_draw_ms": SLOW_MS, "scenarios": scenarios}
+    report = {"kind": "engine", **provenance("limner bench engine"), "draw_ms": DRAW_MS, "overload_draw_ms": SLOW_MS, "scenarios": scenarios}
     if json_path is not None:
         Path(json_path).write_text(json.dumps(report, indent=1) + "\n")
     return report
@@ -178,11 +178,11 @@ def _line(scenario: dict) -> str:
     )
 
 
-def provenance() -> dict[str, str | int]:
-    """Machine, commit and command, so that a figure can be had again."""
+def provenance(command: str) -> dict[str, str | int | float]:
+    """Machine, its load, commit and command, so that a figure can be had again."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
     ).stdout.strip()
     return {"machine": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count() or 0,
             "python": platform.python_version(), "commit": commit or "unknown",
-            "command": "limner bench engine", "date": time.strftime("%Y-%m-%d")}  # fmt: skip
+            "command": command, "date": time.strftime("%Y-%m-%d"), "load": os.getloadavg()[0]}  # fmt: skip

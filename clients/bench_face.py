@@ -22,6 +22,7 @@ from limner.models.mouth import indices, lip_gap, lip_width
 from limner.streams.media import decode_mono
 
 from . import bench_face_speed, face_baselines, face_clips, face_film, face_noises, face_scores
+from .bench_engine import provenance
 
 HOP, RATE = 160, 16_000
 ROLL = 0.37
@@ -168,7 +169,8 @@ def halves(paths: list) -> dict[str, list]:
 def run(json_path: Path | None, quick: bool = False, material: Path | None = None) -> dict:
     """Measure and return the figures; also write them to `json_path` if given. `quick` takes one file of each half."""
     driver = SpeechDriver()
-    result: dict = {}
+    asked = " --material DIR" * (material is not None) + " --quick" * quick
+    result: dict = {"about": provenance("limner bench face" + asked)}
     voice = babble(8)
     if material is not None:
         recordings = sorted((Path(material) / "speech").glob("*.phone.json"))[: 2 if quick else None]
@@ -180,6 +182,8 @@ def run(json_path: Path | None, quick: bool = False, material: Path | None = Non
     result["stillness"] = stillness(driver, float(lip_gap(drive(driver, voice)[0]).std()), 6 if quick else 20)
     result["streaming"] = streaming(driver, voice, 1 if quick else 5)
     result["speed"] = bench_face_speed.speeds(voice[:(2 if quick else 20) * RATE])
+    text = json.dumps(result, indent=1)
     if json_path:
-        Path(json_path).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        Path(json_path).write_text(text + "\n", encoding="utf-8")
+    print(text)
     return result

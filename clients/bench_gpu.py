@@ -43,7 +43,7 @@ def run(json_path: str | Path | None = None, quick: bool = False, only: str | No
         for title, make in cases:
             results[title] = lane.call(lambda make=make: attempt(lane, make, _QUICK if quick else _ROUNDS, failures))
             print(line(title, results[title]), file=sys.stderr, flush=True)
-    report = {"kind": "gpu", **provenance(), "command": "limner bench gpu", **machine(name), "tiny": int(name == "cpu"),
+    report = {"kind": "gpu", **provenance("limner bench gpu"), **machine(name), "tiny": int(name == "cpu"),
               "rounds": _QUICK if quick else _ROUNDS, "cases": results}
     if json_path is not None:
         Path(json_path).write_text(json.dumps(report, indent=1) + "\n")

@@ -45,7 +45,7 @@ def run(json_path: str | Path | None = None, quick: bool = False, only: str | No
     for name, make in chosen.items():
         results[name] = measure(make(), _QUICK if quick else _ROUNDS)
         print(f"{name:14}", line(results[name]), file=sys.stderr)
-    report = {"kind": "models", **provenance(), "command": "limner bench models", "cpu": cpu(), "torch": torch.__version__,
+    report = {"kind": "models", **provenance("limner bench models"), "cpu": cpu(), "torch": torch.__version__,
               "threads": torch.get_num_threads(), "rounds": _QUICK if quick else _ROUNDS, "models": results}
     if json_path is not None:
         Path(json_path).write_text(json.dumps(report, indent=1) + "\n")

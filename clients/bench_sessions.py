@@ -6,7 +6,6 @@ governor step taken) and the delay of 95 of 100 is within the cap.
 
 import asyncio
 import json
-import os
 import time
 from pathlib import Path
 
@@ -66,7 +65,7 @@ async def climb(seconds: float, most: int) -> list[dict]:
 
 def run(json_path: Path | None, quick: bool = False) -> dict:
     """Measure, write the figures to `json_path`, and return them."""
-    about = {**provenance(), "command": "limner bench sessions" + (" --quick" if quick else ""), "load": os.getloadavg()[0]}
+    about = provenance("limner bench sessions" + (" --quick" if quick else ""))
     steps = asyncio.run(climb(8 if quick else 30, MOST))
     result = {"about": about, "held": max((each["sessions"] for each in steps if each["held"]), default=0), "steps": steps}
     text = json.dumps(result, indent=1)

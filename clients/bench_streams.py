@@ -8,7 +8,6 @@ frame rate does not blur the measure.
 
 import asyncio
 import json
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -217,7 +216,7 @@ async def _run(quick: bool) -> dict:
 
 def run(json_path: Path | None, quick: bool = False) -> dict:
     """Measure, write the figures to `json_path`, and return them. Raises MissingPackage without a browser."""
-    about = {**provenance(), "command": "limner bench streams" + (" --quick" if quick else ""), "load": os.getloadavg()[0]}
+    about = provenance("limner bench streams" + (" --quick" if quick else ""))
     result = {"about": about, "encode": encode_cost(512, 50 if quick else 250), **asyncio.run(_run(quick))}
     text = json.dumps(result, indent=1)
     if json_path:

@@ -104,7 +104,7 @@ def main() -> int:
     command = f"python -m limner.clients.soak --minutes {args.minutes:g} --sessions {args.sessions}"
     keep_flat()
     figures = asyncio.run(soak(args.minutes, args.sessions))
-    text = json.dumps({"about": {**provenance(), "command": command, "load": os.getloadavg()[0]}, **figures}, indent=1)
+    text = json.dumps({"about": provenance(command), **figures}, indent=1)
     if args.json:
         args.json.write_text(text + "\n", "utf-8")
     print(text)

@@ -10,7 +10,8 @@ from limner.models import modelfiles
 
 def test_without_material_it_measures_rest_and_speed(tmp_path):
     result = bench_face.run(tmp_path / "out.json", quick=True)
-    assert set(result) == {"stillness", "streaming", "speed"}
+    assert set(result) == {"about", "stillness", "streaming", "speed"}
+    assert result["about"]["command"] == "limner bench face --quick" and result["about"]["cores"] >= 1
     assert set(result["stillness"]) == {"silence", "breath", "keyboard", "office"}
     assert all(rest["sd_share"] < 0.02 for rest in result["stillness"].values())
     assert result["stillness"]["silence"] == {"sd_share": 0.0, "voiced": 0.0}
@@ -26,7 +27,8 @@ def test_every_figure_is_a_number(tmp_path):
         if isinstance(value, list):
             return all(walk(v) for v in value)
         return isinstance(value, int | float) and np.isfinite(value)
-    assert walk(bench_face.run(None, quick=True))
+    figures = bench_face.run(None, quick=True)
+    assert figures.pop("about") and walk(figures)
 
 
 def test_halves_share_nothing_and_lose_nothing():
