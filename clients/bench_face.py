@@ -7,6 +7,7 @@ Recordings and clips are sorted by name and halved: tables and gains were chosen
 
 Mouths are compared twice: `rows`, the lip gap and width the driver asks for, and `film`, those found by landmarks in a
 finished, encoded film of the person (there the same judge measures both mouths, so only there amplitudes compare).
+`judge` says how well the judge agrees with itself: r between the lips of every picture and of its mirror image.
 """
 
 import json
@@ -98,8 +99,10 @@ def video_half(driver: SpeechDriver, paths: list[Path], quick: bool) -> dict:
     """Lip curves against real mouths: means over clips, of rows and (not `quick`) of films."""
     rows: dict[str, list] = {}
     films: dict[str, list] = {}
+    judge = []
     for path in paths:
         clip = face_clips.read_clip(path)
+        judge.append(face_scores.agreement(clip.mouth, face_clips.read_mouth(path, mirrored=True)))
         centres = (np.arange(len(clip.sound) // HOP) + 0.5) * HOP / RATE
         for name, curves in curves_by(driver, clip.sound).items():
             n = min(len(curves[0]), len(centres))
@@ -108,7 +111,9 @@ def video_half(driver: SpeechDriver, paths: list[Path], quick: bool) -> dict:
         for name, sound in {} if quick else {"driver": clip.sound, "shuffled": rolled(clip.sound)}.items():
             ours = face_film.filmed(path, clip, sound, driver)
             films.setdefault(name, []).append(face_scores.score_mouth(ours, clip.mouth))
-    return {"clips": len(paths), "rows": {n: summary(s, ratio=False) for n, s in rows.items()},
+    agreed = {part: {"r": float(np.mean(r)), "each_r": np.round(r, 3).tolist()}
+              for part, r in zip(("opening", "width"), np.transpose(judge), strict=True)}
+    return {"clips": len(paths), "judge": agreed, "rows": {n: summary(s, ratio=False) for n, s in rows.items()},
             "film": {n: summary(s, ratio=True) for n, s in films.items()}}
 
 

@@ -42,8 +42,8 @@ def lips_of(image: NDArray[np.uint8]) -> tuple[float, float] | None:
     return tuple(np.array([gap, np.linalg.norm(points[CORNERS[0]] - points[CORNERS[1]])]) / eye_distance(points))
 
 
-def read_mouth(path: Path) -> Mouth:
-    """Every picture of a clip.
+def read_mouth(path: Path, mirrored: bool = False) -> Mouth:
+    """Every picture of a clip; `mirrored` measures each as a mirror shows it, a second opinion on the same lips.
 
     Raises:
         MediaError: fewer than half of the pictures show a face.
@@ -52,7 +52,8 @@ def read_mouth(path: Path) -> Mouth:
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             pictures += 1
-            found = lips_of(frame.to_ndarray(format="rgb24"))
+            image = frame.to_ndarray(format="rgb24")
+            found = lips_of(np.ascontiguousarray(image[:, ::-1]) if mirrored else image)
             if found:
                 times.append(float(frame.time))
                 lips.append(found)

@@ -46,3 +46,4 @@ def test_with_material_the_driver_stands_beside_its_baselines(shared: Path):
     assert set(speech["closure"]) == set(mouth["rows"]) == {"driver", "shuffled", "energy", "formant"}
     assert speech["visemes"]["driver"]["all"] > 2 * max(speech["visemes"][n]["all"] for n in ("shuffled", "commonest"))
     assert mouth["rows"]["driver"]["opening"]["r"] > mouth["rows"]["shuffled"]["opening"]["r"] + 0.2
+    assert min(mouth["judge"][part]["r"] for part in ("opening", "width")) > 0.9      # a mirror changes no lips

@@ -56,3 +56,10 @@ def test_equal_mouths_score_one():
     mouth = Mouth(T, np.sin(9 * T), np.cos(5 * T))
     for score in fs.score_mouth(mouth, mouth):
         assert score.r == pytest.approx(1) and score.lag == 0 and score.ratio == pytest.approx(1)
+
+
+def test_agreement_compares_the_instants_both_have():
+    wide = np.cos(5 * T)
+    first, second = Mouth(T, np.sin(9 * T), wide), Mouth(T[50:], 2 * np.sin(9 * T[50:]) + 1, -wide[50:])
+    opening, width = fs.agreement(first, second)
+    assert opening == pytest.approx(1) and width == pytest.approx(-1)
