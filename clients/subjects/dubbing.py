@@ -46,7 +46,7 @@ def wav2lip() -> Subject:
     mel, face = torch.randn(1, 1, 80, 16), torch.rand(1, 6, 96, 96)
     live = LiveWav2Lip(network)
     maps, = live.prepare(face)
-    return Subject("1x6x96x96, 1x1x80x16", partial(call, network, mel, face), lambda: live.draw(maps, mel).numpy())
+    return Subject("1x6x96x96, 1x1x80x16", partial(call, network, mel, face), lambda: live.draw(maps, mel).flip(1).numpy())
 
 
 def sync(variant: str, *shapes: tuple[int, ...]) -> Subject:

@@ -10,17 +10,15 @@ from torch import nn
 
 from limner.cuda.lane import open_lane
 from limner.engine.errors import ContractError
-from limner.engine.types import FeatureWindow, Frame, Portrait
+from limner.engine.types import Portrait
 from limner.models import checkpoint, living, paste
-from limner.models.avatar import Avatar
-from limner.models.devices import choose
 from limner.models.dinet import crop, references
-from limner.models.dinet.drawing import Drawing
 from limner.models.dinet.generator import LOGITS, DINet
+from limner.models.dinet.live import LiveDINet
+from limner.models.drawing import Drawing
 from limner.models.idleclip import IdleClip, read_clip, still
 from limner.models.options import FaceOptions
-from limner.models.rest import speaking
-from limner.models.weights import load_weights, missing_weights
+from limner.models.redrawn import RedrawnMouth, load_drawing, on_lane
 
 EXTRACTOR = "features/deepspeech"
 PUBLISHED_MOUTH = 256                        # of the checkpoint its authors released
@@ -33,7 +31,7 @@ def build_network() -> nn.Module:
     return DINet()
 
 
-class DINetAnimator:
+class DINetAnimator(RedrawnMouth):
     """Rows of 29 Deep Speech logits at 50 Hz to pictures [size, size, 3].
 
     `network` is drawn with on `device`, or on the lane of a Drawing that other animators may draw with too.
@@ -46,16 +44,9 @@ class DINetAnimator:
 
     def __init__(self, network: DINet | Drawing, *, size: int = 512, mouth: int = PUBLISHED_MOUTH, clip: Path | None = None,
                  seed: int = 0, liveliness: float = 1.0, device: str = "cpu"):
-        self.size = (size, size)
-        self._mouth, self._clip_path = mouth, clip
-        self._seed, self._liveliness = seed, liveliness
-        self._shape = crop.picture_size(mouth)
-        self._drawing = network if isinstance(network, Drawing) else Drawing(network, open_lane(device))
-        self._clip: IdleClip | None = None
-
-    def sit_avatar(self, avatar: Avatar) -> None:
-        """Seat an avatar's portrait before its own background."""
-        self.sit(avatar.portrait, avatar.background)
+        drawing = network if isinstance(network, Drawing) else on_lane(network, LiveDINet, open_lane(device))
+        super().__init__(drawing, size, clip, seed, liveliness)
+        self._mouth, self._shape = mouth, crop.picture_size(mouth)
 
     def sit(self, portrait: Portrait, background: NDArray[np.uint8] | None = None) -> None:
         """Encode the portrait, or the idle clip where one was given. Raises PortraitError when no crop fits the face."""
@@ -86,33 +77,20 @@ class DINetAnimator:
 
     def _encode(self, clip: IdleClip, windows: list[paste.Window], looks: list[NDArray[np.uint8]]) -> None:
         square = crop.repainted(self._mouth)
-        self._patches = [paste.prepare(frame, marks, window, self._shape, square)
-                         for frame, marks, window in zip(clip.frames, clip.landmarks, windows, strict=True)]
+        patches = [paste.prepare(frame, marks, window, self._shape, square)
+                   for frame, marks, window in zip(clip.frames, clip.landmarks, windows, strict=True)]
         sources = [crop.to_network(crop.hide_mouth(self._look(frame, window), self._mouth))
                    for frame, window in zip(clip.frames, windows, strict=True)]
-        stacked = np.concatenate([crop.to_network(look) for look in looks])[None]
-        self._sources = self._drawing.prepare(stacked, np.stack(sources))
-        self._clip = clip
+        stacked = np.concatenate([crop.to_network(look) for look in looks])
+        drawing = self._drawing
+        reference, = drawing.each(drawing.live.refer, [stacked])
+        self._take(clip, drawing.each(lambda one: drawing.live.encode(one, reference), sources), patches)
 
-    def draw(self, window: FeatureWindow) -> Frame:
-        """The source frame of this instant with the mouth of this sound; the source's own mouth in silence."""
-        if self._clip is None:
-            raise ContractError("draw before sit; seat a portrait first")
-        number = self._clip.at(window.pts)
-        picture, shown = self._clip.frames[number], speaking(window)
-        if shown > 0:
-            drawing = self.mouth(number, window.rows)
-            picture = paste.blend(picture, self._patches[number], drawing, shown)
-        return Frame(picture, window.pts, 0, window.captured_ns)
-
-    def mouth(self, number: int, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The network's picture of source frame `number` for rows [9, 29]: f32 [H, W, 3] RGB, 0..255."""
+    def _heard(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Rows [9, 29] of 50 Hz as logits [29, 5] of 25 Hz."""
         if rows.shape != (sum(self.window) + 1, LOGITS):
             raise ContractError(f"rows {rows.shape}, DINet hears {(sum(self.window) + 1, LOGITS)} Deep Speech logits")
-        return self._drawing.draw(self, self._sources[number], np.ascontiguousarray(rows[::2].T, np.float32))
-
-    def reset(self) -> None:
-        """Nothing is remembered between drawings."""
+        return np.ascontiguousarray(rows[::2].T, np.float32)
 
 
 def trained_mouth(path: Path) -> int:
@@ -136,10 +114,7 @@ def share(options: FaceOptions) -> Callable[[FaceOptions], DINetAnimator]:
 
 
 def _maker(options: FaceOptions, *, shared: bool) -> Callable[[FaceOptions], DINetAnimator]:
-    if options.weights is None:
-        raise missing_weights("dinet", "choose `--animator morphable`, which needs none")
-    lane = open_lane(choose(options.device))
-    drawing = Drawing(load_weights(DINet(), options.weights, "dinet"), lane, shared=shared)
+    drawing = load_drawing(options, "dinet", DINet, LiveDINet, shared=shared)
     mouth = trained_mouth(options.weights)
 
     def make(asked: FaceOptions) -> DINetAnimator:

@@ -75,7 +75,7 @@ class LiveDINet:
         self._decoder = nn.ModuleDict(decoder).to(dtype=dtype, memory_format=LAST)
         self._sample = sampler(self.entry_source.weight.device)
         self._heard = nn.ModuleList([self._decoder, network.audio_encoder, network.adaAT])
-        self._step = Graphed(self._decode, constants=lambda: dict(self._heard.named_parameters()))
+        self._step = Graphed(self.decode, constants=self.constants)
 
     def prepare(self, references: Tensor, sources: Tensor) -> list[Source]:
         """Encode references [1, 15, H, W] and source frames [n, 3, H, W] one after another; returns n entries."""
@@ -99,13 +99,21 @@ class LiveDINet:
         """One frame: an encoded source and speech [1, 29, 5] -> [1, 3, H', W'] in 0..1."""
         return self.draw_many([source], audio)
 
-    @torch.inference_mode()
-    def draw_many(self, sources: Sequence[Source], audio: Tensor) -> Tensor:
+    def draw_many(self, sources: Sequence[Source], heard: Tensor) -> Tensor:
         """Frames of any portraits, each with its own speech [n, 29, 5] -> [n, 3, H', W'], valid until the next call."""
-        return self._step(*(_joined([getattr(each, part) for each in sources]) for part in ("feature", "partial", "code")), audio)
+        return self._step(*self.inputs(sources), heard)
 
     @torch.inference_mode()
-    def _decode(self, feature: Tensor, partial: Tensor, code: Tensor, audio: Tensor) -> Tensor:
+    def inputs(self, sources: Sequence[Source]) -> tuple[Tensor, ...]:
+        """What `decode` takes for these frames besides what is heard."""
+        return tuple(_joined([getattr(each, part) for each in sources]) for part in ("feature", "partial", "code"))
+
+    def constants(self) -> dict[str, Tensor]:
+        """What a recording of `decode` reads and must stay in its place."""
+        return dict(self._heard.named_parameters())
+
+    @torch.inference_mode()
+    def decode(self, feature: Tensor, partial: Tensor, code: Tensor, audio: Tensor) -> Tensor:
         """What depends on the voice. Fixed shapes, no decision on content: fit to be recorded."""
         part = self._decoder
         matrices = self.network.adaAT.matrices(torch.cat([code, self.network.speech(audio)], 1))

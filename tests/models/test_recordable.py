@@ -16,6 +16,8 @@ from limner.models.dinet.live import LiveDINet
 from limner.models.restoration.codeformer import CodeFormer
 from limner.models.restoration.gfpgan import GFPGAN
 from limner.models.restorers.gfpgan import mouth
+from limner.models.wav2lip.generator import Wav2Lip
+from limner.models.wav2lip.live import LiveWav2Lip
 
 WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::lift_fresh", "aten::unique2", "aten::masked_select"}
 
@@ -69,7 +71,14 @@ def test_amt(variant, size):
 def test_dinet():
     live = LiveDINet(DINet())
     live._heard.to("meta")
-    assert watched(live._decode, (2, 256, 26, 20), (2, 128, 26, 20), (2, 128), (2, 29, 5)) == []
+    assert watched(live.decode, (2, 256, 26, 20), (2, 128, 26, 20), (2, 128), (2, 29, 5)) == []
+
+
+def test_wav2lip():
+    with torch.device("meta"):
+        live = LiveWav2Lip(Wav2Lip())
+        maps = live.encode(torch.empty(1, 6, 96, 96))
+    assert watched(live.decode, *(each.shape for each in maps), (1, 1, 80, 16)) == []
 
 
 @pytest.mark.parametrize("make", [GFPGAN, CodeFormer])

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -65,7 +67,7 @@ def test_photo(network, monkeypatch):
     for liveliness in (0, 1):
         animator = Wav2LipAnimator(network, size=256, liveliness=liveliness)
         animator.sit_avatar(default_avatar())
-        assert animator.draw(window()).pixels.shape == (256, 256, 3) and len(animator._maps) == (4 if liveliness else 1)
+        assert animator.draw(window()).pixels.shape == (256, 256, 3) and len(animator._sources) == (4 if liveliness else 1)
 
 
 def test_contract(seated):
@@ -80,3 +82,28 @@ def test_misuse_and_create(network, tmp_path):
     assert create(FaceOptions(weights=path, size=256, device="cpu")).window == (0, 15)
     with pytest.raises(WeightsError, match=r"Wav2Lip.*morphable"):
         create(FaceOptions())
+
+
+def test_sessions_share_one_network_and_draw_as_if_alone(network, seated, tmp_path):
+    """Two sessions at once, each on its own thread, against the same windows drawn by an animator of its own."""
+    path = tmp_path / "w"
+    torch.save(network.state_dict(), path)
+    asked = FaceOptions(weights=path, size=256, device="cpu", clip="idle.mp4")
+    make = wav2lip.share(asked)
+    sharing = [make(asked) for _ in range(2)]
+    windows = [[window(3600 * i, seed=10 * s + i) for i in range(3)] for s in range(2)]
+
+    def session(number):
+        sharing[number].sit(faces.portrait())
+        return [sharing[number].mouth(i, w.rows) for i, w in enumerate(windows[number])]
+
+    with ThreadPoolExecutor(2) as threads:
+        drawn = list(threads.map(session, range(2)))
+    for number, mouths in enumerate(drawn):
+        for i, mouth in enumerate(mouths):
+            assert np.abs(mouth - seated.mouth(i, windows[number][i].rows)).max() / 255 < 1e-5
+    batcher = sharing[0]._drawing.batcher
+    assert sharing[1]._drawing.batcher is batcher and batcher.drawn == 6 and batcher.calls <= 6
+    batcher.close()
+    with pytest.raises(WeightsError, match=r"Wav2Lip.*morphable"):
+        wav2lip.share(FaceOptions())

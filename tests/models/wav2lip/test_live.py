@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from limner.cuda.graph import ConstantChanged
 from limner.models.animators.wav2lip import build_network
 from limner.models.wav2lip.live import LiveWav2Lip
 from tests.golden import cases as golden
@@ -16,6 +18,7 @@ def test_cached_equals_the_published_network(path):
     live = LiveWav2Lip(golden.load(build_network(), "wav2lip", case.seed))
     entries = live.prepare(face)
     drawn = torch.cat([live.draw(entry, m[None]) for entry, m in zip(entries, mel, strict=True)])
+    want = want.flip(1)                                                  # RGB
     torch.testing.assert_close(drawn, want, atol=1e-5, rtol=0)           # float32 rounding of folded norms
 
 
@@ -25,3 +28,24 @@ def test_the_network_given_stays_as_it_was():
     keys = list(network.state_dict())
     live = LiveWav2Lip(network)
     assert list(network.state_dict()) == keys and live.network is not network
+
+
+def test_faces_drawn_together_equal_faces_drawn_alone():
+    torch.manual_seed(1)
+    live = LiveWav2Lip(build_network())
+    faces = live.prepare(torch.rand(5, 6, 96, 96))
+    mel = torch.randn(5, 1, 80, 16)
+    together = live.draw_many(faces, mel).clone()
+    alone = torch.cat([live.draw(face, mel[k:k + 1]).clone() for k, face in enumerate(faces)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)       # float32 rounding of a batch
+    assert not torch.allclose(together[0], together[1], atol=1e-3)
+
+
+def test_weights_that_moved_are_an_error():
+    live = LiveWav2Lip(build_network())
+    face, = live.prepare(torch.rand(1, 6, 96, 96))
+    live.draw(face, torch.randn(1, 1, 80, 16))
+    moved = live.network.output_block[1].weight
+    moved.data = moved.data.clone()
+    with pytest.raises(ConstantChanged, match="output_block"):
+        live.draw(face, torch.randn(1, 1, 80, 16))

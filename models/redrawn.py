@@ -1,0 +1,84 @@
+"""What the lip-sync animators share: a source that plays by itself, its mouth redrawn where there is speech."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from limner.cuda.lane import Lane, open_lane
+from limner.engine.errors import ContractError
+from limner.engine.types import FeatureWindow, Frame, Portrait
+from limner.models import paste
+from limner.models.avatar import Avatar
+from limner.models.devices import choose
+from limner.models.drawing import Drawing, Live
+from limner.models.idleclip import IdleClip
+from limner.models.options import FaceOptions
+from limner.models.rest import speaking
+from limner.models.weights import load_weights, missing_weights
+
+
+class RedrawnMouth:
+    """An animator around a `Drawing`, without what tells one network from another: `window`, `sit` and `_heard`.
+
+    `clip` replaces the portrait by an idle clip, played forwards and back; without one the embedded face draws such a
+    clip from the photo, with `liveliness` in [0, 1] (0: the photo stands still).
+    """
+
+    window = (0, 0)                          # each network's own
+
+    def __init__(self, drawing: Drawing, size: int, clip: Path | None, seed: int, liveliness: float) -> None:
+        self.size = (size, size)
+        self._drawing = drawing
+        self._clip_path, self._seed, self._liveliness = clip, seed, liveliness
+        self._clip: IdleClip | None = None
+
+    def sit(self, portrait: Portrait, background: NDArray[np.uint8] | None = None) -> None:
+        """Encode the portrait, or the idle clip where one was given, and `_take` it."""
+        raise NotImplementedError
+
+    def sit_avatar(self, avatar: Avatar) -> None:
+        """Seat an avatar's portrait before its own background."""
+        self.sit(avatar.portrait, avatar.background)
+
+    def _take(self, clip: IdleClip, sources: list[Any], patches: list[paste.Patch]) -> None:
+        """Draw from now on with a clip, its frames encoded and where their mouths go."""
+        self._sources, self._patches, self._clip = sources, patches, clip
+
+    def _heard(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A window's rows as the network takes them. Raises ContractError for rows of another extractor."""
+        raise NotImplementedError
+
+    def draw(self, window: FeatureWindow) -> Frame:
+        """The source frame of this instant with the mouth of this sound; the source's own mouth in silence."""
+        if self._clip is None:
+            raise ContractError("draw before sit; seat a portrait first")
+        number = self._clip.at(window.pts)
+        picture, shown = self._clip.frames[number], speaking(window)
+        if shown > 0:
+            picture = paste.blend(picture, self._patches[number], self.mouth(number, window.rows), shown)
+        return Frame(picture, window.pts, 0, window.captured_ns)
+
+    def mouth(self, number: int, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The network's picture of source frame `number` for a window's rows: f32 [H, W, 3] RGB, 0..255."""
+        return self._drawing.draw(self, self._sources[number], self._heard(rows))
+
+    def reset(self) -> None:
+        """Nothing is remembered between drawings."""
+
+
+def load_drawing(options: FaceOptions, name: str, build: Callable[[], nn.Module], live: Callable[[nn.Module], Live],
+                 *, shared: bool) -> Drawing:
+    """The network `name` with `options.weights` on its device. Raises WeightsError when there are none or another's."""
+    if options.weights is None:
+        raise missing_weights(name, "choose `--animator morphable`, which needs none")
+    lane = open_lane(choose(options.device))
+    return on_lane(load_weights(build(), options.weights, name), live, lane, shared=shared)
+
+
+def on_lane(network: nn.Module, live: Callable[[nn.Module], Live], lane: Lane, *, shared: bool = False) -> Drawing:
+    """A loaded network drawn with on `lane`."""
+    return Drawing(lambda: live(network.to(lane.device)), lane, shared=shared)
