@@ -1,6 +1,7 @@
-"""The allocator of a process that runs for days."""
+"""The allocator and the garbage collector of a process that runs for days."""
 
 import ctypes
+import gc
 import platform
 
 M_ARENA_MAX = -8          # glibc's malloc.h
@@ -16,3 +17,13 @@ def keep_flat() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     return bool(ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS))
+
+
+def settle() -> None:
+    """Call when all is loaded: what is here stays for good, so the collector need not look at it again.
+
+    Finding what has ended (a recording's 30 MB of encoder hang in a reference cycle) then takes 3 ms instead of the
+    100 to 250 that would be heard; `streams.sinks.recorder` looks for it only when this was done.
+    """
+    gc.collect()
+    gc.freeze()

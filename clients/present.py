@@ -4,13 +4,14 @@ import argparse
 import asyncio
 import dataclasses
 import sys
+from functools import cache
 from pathlib import Path
 
 from limner.engine.errors import UsageError
 from limner.engine.session import Session
 
 from . import assemble, certificates
-from .memory import keep_flat
+from .memory import keep_flat, settle
 from .options import Options
 from .serve import ServeOptions, serve
 from .serve_avatars import Gallery
@@ -52,11 +53,13 @@ def session_factory(options: Options) -> SessionFactory:
     Weights are loaded here, once for all sessions where the animator can share its network.
     """
     make_animator = assemble.animators(options)
+    settle_once = cache(settle)
 
     async def make(request: SessionRequest) -> Session:
         asked = dataclasses.replace(options, fps=request.fps, size=request.size,
                                     background=request.background or options.background)
         face = await asyncio.to_thread(assemble.face, asked, request.avatar, make_animator)
+        settle_once()                            # the first face brought in the last modules
         return assemble.session(asked, sinks=list(request.sinks), prepared=face)
 
     return make

@@ -17,7 +17,7 @@ from limner.engine.session import Session
 from limner.engine.types import AudioChunk, Picture
 
 from . import assemble, loader, seat
-from .memory import keep_flat
+from .memory import keep_flat, settle
 from .options import Options
 from .overhear import check_live, listening
 from .render import say_flat, say_notes, write_report
@@ -117,6 +117,7 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     if not quiet:
         outlets[0].begun = once(f"{source} -> {', '.join(map(unsecret, sinks))}; {milliseconds(session.latency()):.0f} ms behind the "
                                 "voice; Ctrl-C ends")
+    settle()
     try:
         async with listening(session, other):
             await until_stopped(session)

@@ -20,7 +20,7 @@ from limner.engine.testing import speech_like
 
 from .bench_engine import provenance
 from .crowd import Guest, guests
-from .memory import keep_flat
+from .memory import keep_flat, settle
 
 LIMIT = 1.0                    # MB per minute; the allocator's own breathing over ten minutes stays well below
 STEP = 1.0                     # s between two looks
@@ -73,6 +73,7 @@ async def soak(minutes: float, count: int) -> dict:
     for _ in range(TURNS):
         async with guests(count):
             await asyncio.sleep(STEP)
+    settle()
     clock = MonotonicClock()
     with tempfile.TemporaryDirectory() as folder:
         for part in (1, 2):

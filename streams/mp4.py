@@ -158,6 +158,7 @@ class Mp4Writer:
             if self.part.stat().st_size < self._bytes:       # FFmpeg keeps a failed last write to itself
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self.part.replace(self.path)
+            self._container = self._video = self._audio = None       # x264's memory goes as soon as the collector looks
         except (OSError, OutputError) as error:
             self.abort()
             raise error if isinstance(error, OutputError) else self._failed(error) from error

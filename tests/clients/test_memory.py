@@ -1,8 +1,9 @@
+import gc
 import platform
 import subprocess
 import sys
 
-from limner.clients.memory import ARENAS, keep_flat
+from limner.clients.memory import ARENAS, keep_flat, settle
 
 # glibc prints one "Arena N:" block per heap on stderr; eight threads that allocate would have one each.
 COUNT = """
@@ -31,3 +32,12 @@ def test_threads_share_few_heaps():
         assert not keep_flat()
         return
     assert arenas("flat") <= ARENAS + 1 < arenas("as usual")
+
+
+def test_settled_objects_are_not_looked_at_again():
+    before = gc.get_freeze_count()
+    try:
+        settle()
+        assert gc.get_freeze_count() > before + 1000
+    finally:
+        gc.unfreeze()

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 
 import pytest
 
@@ -62,3 +63,21 @@ async def test_a_wrong_name_fails_on_entering(tmp_path, name, found):
     with pytest.raises(UsageError, match=found):
         async with create(str(tmp_path / name), size=SIZE, fps=25):
             pass
+
+
+async def test_where_the_heap_is_settled_an_ended_recording_leaves_no_encoder_behind(tmp_path):
+    def encoders():
+        return sum(type(each).__name__ == "OutputContainer" for each in gc.get_objects())
+    before = encoders()
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    try:
+        async with create(str(tmp_path / "talk.mp4"), size=SIZE, fps=25) as sink:
+            await each(sink.show, [plain(k * 3600) for k in range(5)])
+            assert encoders() > 0
+        assert encoders() == 0
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    assert encoders() <= before
