@@ -90,6 +90,8 @@ async def soak(minutes: float, count: int) -> dict:
                     for name, value in guest.session.metrics.counters.items():
                         counters[name] = counters.get(name, 0) + value
                     total = guest.session.metrics.hops["total"]
+            crowd.clear()                                # the next ones sit down where these were, not beside them
+            del guest
             gc.collect()
     return {"minutes": minutes, "sessions": count, "rss_mb_first": memory[0], "rss_mb_last": memory[-1],
             "rss_mb_max": max(memory), "rss_mb_per_minute": slope(seen, memory), "longest_queues": longest,
