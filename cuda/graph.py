@@ -47,6 +47,7 @@ class _Switch:
 
 
 _switch = _Switch()
+_recorder = threading.Lock()                     # one at a time: beginning to record waits for the whole device
 
 
 @contextlib.contextmanager
@@ -140,7 +141,8 @@ class Graphed:
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         self._pool = self._pool or torch.cuda.graph_pool_handle()
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):    # others may allocate meanwhile
+        # Others may allocate meanwhile, but not wait for the device, which a recording in progress forbids.
+        with _recorder, torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             outputs = self._step(*own)
         return _Recording(graph, own, outputs)
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import importlib
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, TypeVar
@@ -53,12 +54,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class Lane:
-    """Calls in order on one thread of their own. `device` is "cpu" here and "cuda:N" in `CudaLane`."""
+    """Calls in order on one thread of their own. `device` is "cpu" here and "cuda:N" in `CudaLane`.
+
+    The thread ends with `close`, or when nobody holds the lane any more.
+    """
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
         self.most: int | None = None             # items one call may hold, once memory ran out
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"limner-{device}", initializer=self._enter)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"limner-{device}", initializer=_enter,
+                                            initargs=(weakref.ref(self),))
         self._thread: threading.Thread | None = None
 
     def _enter(self) -> None:
@@ -135,6 +140,11 @@ class Lane:
     def close(self) -> None:
         """End the thread; calls still waiting are dropped."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _enter(lane: "weakref.ref[Lane]") -> None:
+    """What the thread begins with. It keeps its arguments for life: a lane among them would never be forgotten."""
+    lane()._enter()
 
 
 class CudaLane(Lane):

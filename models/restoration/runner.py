@@ -1,6 +1,7 @@
 """From a published network and its checkpoint to a frame stage."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from limner.cuda.graph import Graphed
+from limner.cuda.lane import Lane, open_lane
 from limner.models import devices
 from limner.models.weights import load_weights, missing_weights
 
@@ -17,23 +20,29 @@ FALLBACK = "use sharpen, which needs none"
 Call = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
-def to_tensor(face: NDArray[np.uint8], device: str) -> Tensor:
-    """u8 RGB [H, W, 3] -> [1, 3, H, W] in [-1, 1]."""
-    x = torch.from_numpy(np.ascontiguousarray(face)).to(device).permute(2, 0, 1)[None]
-    return x.float() / 127.5 - 1
+def step(network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """`call(network, x)` on [n, 3, H, W] in [-1, 1] as a step from and to pictures u8 RGB [n, H, W, 3], clamped and rounded.
+
+    Fixed shapes, no decision on content: fit to be recorded.
+    """
+    @torch.inference_mode()
+    def restore(faces: Tensor) -> Tensor:
+        y = call(network, faces.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        return ((y.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+    return restore
 
 
-def to_picture(x: Tensor) -> NDArray[np.uint8]:
-    """[1, 3, H, W] in about [-1, 1] -> u8 RGB [H, W, 3], clamped and rounded."""
-    y = ((x[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return y.permute(1, 2, 0).contiguous().cpu().numpy()
+def runner(network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor], lane: Lane) -> Call:
+    """A network on `lane`, recorded on its first call, as a function of pictures [H, W, 3]. DeviceError when memory runs out."""
+    recorded = Graphed(step(network, call), sizes=(1,), constants=partial(network.state_dict, keep_vars=True))
 
+    def work(faces: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+        return [lane.download(recorded(lane.upload(face[None])))[0] for face in faces]
 
-def runner(call: Callable[[Tensor], Tensor], device: str) -> Call:
-    """`call` on tensors as a function of pictures."""
     def run(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        with torch.inference_mode():
-            return to_picture(call(to_tensor(face, device)))
+        with devices.enough_memory(lane.device):
+            return lane.fitting(work, [face])[0]
 
     return run
 
@@ -56,15 +65,15 @@ def stage(name: str, build: Callable[[], nn.Module], weights: Path | None, budge
           mouth: Callable[[nn.Module, Tensor], Tensor] | None = None, **about: object) -> RestorationStage:
     """Load network `name` of the catalogue and put it on a stream.
 
-    `call` and `mouth` run it on [1, 3, 512, 512]; `about` goes to `Restorer`. With a budget the cost is measured here,
+    `call` and `mouth` run it on [n, 3, 512, 512]; `about` goes to `Restorer`. With a budget the cost is measured here,
     before the first frame. Raises WeightsError without weights or for another network's.
     """
     if weights is None:
         raise missing_weights(name, FALLBACK)
-    device = devices.choose(device)
-    network = load_weights(build(), weights, name, prefer="params_ema", prefixes=prefixes).to(device)
-    part = None if mouth is None else runner(lambda x: mouth(network, x), device)
-    restorer = Restorer(runner(lambda x: call(network, x), device), mouth=part, **about)
+    lane = open_lane(devices.choose(device))
+    network = load_weights(build(), weights, name, prefer="params_ema", prefixes=prefixes).to(lane.device)
+    part = None if mouth is None else runner(network, mouth, lane)
+    restorer = Restorer(runner(network, call, lane), mouth=part, **about)
     made = RestorationStage(restorer, budget_ms=budget_ms, find=detector())
     if budget_ms is not None:
         made.measure()

@@ -23,7 +23,7 @@ def build_network(variant: str | int = "512") -> GPEN:
 
 
 def restore(network: GPEN, x: Tensor) -> Tensor:
-    """[1, 3, 512, 512] at whatever size the network works."""
+    """[n, 3, 512, 512] at whatever size the network works."""
     small = F.interpolate(x, size=(network.size, network.size), mode="area")
     return F.interpolate(network(small), size=x.shape[-2:], mode="bicubic", align_corners=False)
 

@@ -1,6 +1,7 @@
 """The CPU lane in full; the GPU's where there is one."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -55,6 +56,16 @@ def test_calls_run_in_order_on_one_thread(lane):
 
 def test_a_call_from_the_lane_itself_does_not_wait_for_itself(lane):
     assert lane.call(lambda: lane.call(threading.get_ident)) == lane.call(threading.get_ident)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_lane_nobody_holds_any_more_ends_its_thread(device):
+    lane = open_lane(device)
+    thread = lane.call(threading.current_thread)
+    del lane
+    gc.collect()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_errors_come_to_the_caller(lane):

@@ -13,8 +13,12 @@ from torch.utils._pytree import tree_leaves
 from limner.models.amt.network import AMT
 from limner.models.dinet.generator import DINet
 from limner.models.dinet.live import LiveDINet
+from limner.models.restoration import runner
 from limner.models.restoration.codeformer import CodeFormer
 from limner.models.restoration.gfpgan import GFPGAN
+from limner.models.restoration.gpen import GPEN
+from limner.models.restoration.restoreformer import RestoreFormer
+from limner.models.restorers import gpen
 from limner.models.restorers.gfpgan import mouth
 from limner.models.wav2lip.generator import Wav2Lip
 from limner.models.wav2lip.live import LiveWav2Lip
@@ -50,8 +54,8 @@ class HostData(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def watched(step, *shapes):
-    inputs = [torch.empty(shape, device="meta") for shape in shapes]
+def watched(step, *shapes, dtype=torch.float32):
+    inputs = [torch.empty(shape, device="meta", dtype=dtype) for shape in shapes]
     with torch.inference_mode(), Watch() as watch, HostData(watch.found):
         step(*inputs)
     return watch.found
@@ -81,14 +85,17 @@ def test_wav2lip():
     assert watched(live.decode, *(each.shape for each in maps), (1, 1, 80, 16)) == []
 
 
-@pytest.mark.parametrize("make", [GFPGAN, CodeFormer])
-def test_restorers(make):
-    assert watched(on_meta(make), (1, 3, 512, 512)) == []
-
-
-def test_gfpgans_mouth():
-    network = on_meta(GFPGAN)
-    assert watched(lambda x: mouth(network, x), (1, 3, 512, 512)) == []
+@pytest.mark.parametrize(("make", "call"), [
+    (GFPGAN, GFPGAN.__call__),
+    (GFPGAN, mouth),
+    (CodeFormer, lambda network, x: network(x, 0.5)),
+    (lambda: GPEN(256), gpen.restore),
+    (lambda: GPEN(512), gpen.restore),
+    (RestoreFormer, RestoreFormer.__call__),
+], ids=["gfpgan", "gfpgan-mouth", "codeformer", "gpen256", "gpen512", "restoreformer"])
+def test_restorers(make, call):
+    step = runner.step(on_meta(make), call)
+    assert watched(step, (1, 512, 512, 3), dtype=torch.uint8) == []
 
 
 @pytest.mark.parametrize("step", [
