@@ -2,11 +2,13 @@
 
 Features of a frame serve the pair before and the pair behind it; several instants of one pair share features and
 correlation. Where the rest of the picture is still, the network sees the moving box with a margin; outside it pixels
-are the frames' own, and the margin fades between the two.
+are the frames' own, and the margin fades between the two. On a GPU the network is recorded, which asks for fixed shapes:
+it sees whole pictures there.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,7 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from .network import AMT, LEAST, Features, crop, padding
+from limner.cuda.graph import Graphed
+from limner.cuda.lane import open_lane
+from limner.models.devices import enough_memory
+
+from .network import AMT, LEAST, Features, padding
 
 STILL = 2                                        # levels of 255 by which still pixels may differ
 DRIFT = 1 / 255                                  # change of mean brightness below which features are kept
@@ -83,35 +89,51 @@ def _ramp(before: int, after: int, length: int, rises: bool, falls: bool) -> NDA
 
 class LiveAMT:
     """`between` of a stage. `drift` 0 centres every pair on its own mean, exactly as published, at the price of reuse.
+    `region` chooses between what moves and whole pictures; by default what moves on the CPU only.
 
     `encoded` and `pairs` count work done; the features of one frame and one box are kept, never more.
     """
 
-    def __init__(self, network: AMT, device: str = "cpu", *, still: int = STILL, drift: float = DRIFT, region: bool = True):
+    def __init__(self, network: AMT, device: str = "cpu", *, still: int = STILL, drift: float = DRIFT, region: bool | None = None):
+        self._lane = open_lane(device)
         layout = torch.channels_last if device == "cpu" else torch.contiguous_format
         self.network = network.eval().to(device, memory_format=layout)
-        self.device, self.still, self.drift, self.region = device, still, drift, region
+        self.still, self.drift, self.region = still, drift, device == "cpu" if region is None else region
         self.encoded = self.pairs = 0
+        self._shape: tuple[int, int] | None = None       # what the steps are recorded for
+        self._encoder = self._recorded(self.encode)
+        self._drawers: dict[int, Graphed] = {}           # by the number of instants
         self.forget()
+
+    def _recorded(self, step) -> Graphed:
+        return Graphed(step, sizes=(1,), constants=partial(self.network.state_dict, keep_vars=True))
 
     def forget(self) -> None:
         """Drop features, box and brightness."""
         self._box: Box | None = None
         self._roomy = 0
         self._mean: float | None = None
-        self._kept: tuple[NDArray[np.uint8], Features] | None = None
+        self._kept: tuple[NDArray[np.uint8], tuple[Tensor, ...]] | None = None
 
-    @torch.inference_mode()
+    def ready(self, height: int, width: int, instants: int = 1) -> None:
+        """Have all that is slow the first time behind us, where whole pictures are drawn: before one of them is due."""
+        if not self.region and self._shape != (height, width):
+            counts = self.encoded, self.pairs
+            black = np.zeros((height, width, 3), np.uint8)
+            self.between(black, ~black, [0.5] * instants)
+            self.encoded, self.pairs = counts
+            self.forget()
+
     def between(self, first: NDArray[np.uint8], second: NDArray[np.uint8], times: Sequence[float]) -> list[NDArray[np.uint8]]:
-        """Pictures [H, W, 3] at `times` within (0, 1)."""
+        """Pictures [H, W, 3] at `times` within (0, 1). DeviceError when memory runs out."""
         moved = moving(first, second, self.still)
-        if moved is None:
+        if moved is None or not times:
             return [first if t < 0.5 else second for t in times]
         box = self._choose(moved, *first.shape[:2])
-        pair = self._pair(first, second, box)
-        border = padding(box.bottom - box.top, box.right - box.left)
+        with enough_memory(self._lane.device):
+            drawn, = self._lane.fitting(lambda pairs: [self._draw(*each, box, times) for each in pairs], [(first, second)])
         weight = fade(moved, box, *first.shape[:2])
-        return [self._compose(first, second, t, box, weight, crop(self._synthesize(pair, t), border)) for t in times]
+        return [self._compose(first, second, t, box, weight, picture) for t, picture in zip(times, drawn, strict=True)]
 
     def _choose(self, moved: Box, height: int, width: int) -> Box:
         """The box to compute: the one before while it fits, so that kept features stay of use."""
@@ -124,8 +146,10 @@ class LiveAMT:
             self._box, self._kept, self._roomy = fresh, None, 0
         return self._box
 
-    def _pair(self, first: NDArray[np.uint8], second: NDArray[np.uint8], box: Box):
+    def _draw(self, first: NDArray[np.uint8], second: NDArray[np.uint8], box: Box, times: Sequence[float]) -> NDArray[np.float32]:
+        """The network's own pictures of the box, [n, h, w, 3] in 0..255."""
         a, b = np.ascontiguousarray(box.of(first)), np.ascontiguousarray(box.of(second))
+        self._fit(*a.shape[:2])
         mean = float(np.mean([cv2.mean(a)[:3], cv2.mean(b)[:3]])) / 255
         if self._mean is None or abs(mean - self._mean) > self.drift:
             self._mean, self._kept = mean, None
@@ -134,23 +158,49 @@ class LiveAMT:
         after = self._encode(b)
         self._kept = second, after
         self.pairs += 1
-        return self.network.pair(before, after, torch.full((1, 1, 1, 1), self._mean, device=self.device))
+        drawer = self._drawers.setdefault(len(times), self._recorded(self.synthesize))
+        drawn = self._lane.download(drawer(*before, *after, *map(self._number, ([self._mean], [times]))))[0]
+        left, right, top, bottom = padding(*a.shape[:2])
+        return drawn[:, top:drawn.shape[1] - bottom, left:drawn.shape[2] - right]
 
-    def _encode(self, picture: NDArray[np.uint8]) -> Features:
+    def _fit(self, height: int, width: int) -> None:
+        """Begin the steps anew where the size is another one."""
+        if self._shape != (height, width):
+            self._encoder.forget()
+            self._drawers.clear()
+            self._shape = height, width
+
+    def _number(self, values: Sequence) -> Tensor:
+        return self._lane.upload(np.array(values, np.float32))
+
+    def _encode(self, picture: NDArray[np.uint8]) -> tuple[Tensor, ...]:
         self.encoded += 1
-        x = torch.from_numpy(picture).to(self.device).permute(2, 0, 1)[None].float() / 255
-        x = F.pad(x, padding(*picture.shape[:2]), mode="replicate") - self._mean
-        return self.network.encode(x)
+        maps = self._encoder(self._lane.upload(picture[None]), self._number([self._mean]))
+        return maps if self._lane.device == "cpu" else tuple(each.clone() for each in maps)      # kept beyond the next call
 
-    def _synthesize(self, pair, t: float) -> Tensor:
-        return self.network.synthesize(pair, torch.tensor([t], device=self.device))
+    @torch.inference_mode()
+    def encode(self, picture: Tensor, mean: Tensor) -> tuple[Tensor, ...]:
+        """u8 [1, h, w, 3] and the mean [1] to be taken off -> the parts of its `Features`. Fit to be recorded."""
+        x = F.pad(picture.permute(0, 3, 1, 2).float() / 255, padding(*picture.shape[1:3]), mode="replicate")
+        features = self.network.encode(x - mean.view(-1, 1, 1, 1))
+        return features.image, features.correlation, *features.content
+
+    @torch.inference_mode()
+    def synthesize(self, *inputs: Tensor) -> Tensor:
+        """What `encode` gave for two pictures, their mean [1] and instants [1, n] -> [1, n, h, w, 3] in 0..255, with the
+        padding. Fit to be recorded."""
+        *maps, mean, times = inputs
+        half = len(maps) // 2
+        first, second = (Features(*part[:2], list(part[2:])) for part in (maps[:half], maps[half:]))
+        pair = self.network.pair(first, second, mean.view(-1, 1, 1, 1))
+        drawn = [self.network.synthesize(pair, times[:, k]) for k in range(times.shape[1])]
+        return torch.stack(drawn, 1).permute(0, 1, 3, 4, 2) * 255
 
     @staticmethod
     def _compose(first: NDArray[np.uint8], second: NDArray[np.uint8], t: float, box: Box, weight: NDArray[np.float32],
-                 drawn: Tensor) -> NDArray[np.uint8]:
+                 drawn: NDArray[np.float32]) -> NDArray[np.uint8]:
         """The frames' own mean everywhere, the network's picture faded into it within the box."""
         out = cv2.addWeighted(first, 1 - t, second, t, 0)
         inside = box.of(out)
-        picture = (drawn[0].permute(1, 2, 0) * 255).cpu().numpy()
-        inside[:] = np.rint(inside + weight * (picture - inside))
+        inside[:] = np.rint(inside + weight * (drawn - inside))
         return out

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limner.engine.errors import UsageError
+from limner.engine.types import Frame
 from limner.models import devices
 from limner.models import weights as checkpoints
 from limner.models.amt.live import LiveAMT
@@ -30,6 +31,10 @@ class AmtStage(RetimingStage):
     def __init__(self, fps: int | Fraction, live: LiveAMT):
         self.live = live
         super().__init__(fps)
+
+    def push(self, frame: Frame) -> list[Frame]:
+        self.live.ready(*frame.pixels.shape[:2], self.factor - 1)
+        return super().push(frame)
 
     def between(self, first: NDArray[np.uint8], second: NDArray[np.uint8], times: Sequence[float]) -> list[NDArray[np.uint8]]:
         return self.live.between(first, second, times)

@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from limner.models.amt.live import LiveAMT
 from limner.models.amt.network import AMT
 from limner.models.dinet.generator import DINet
 from limner.models.dinet.live import LiveDINet
@@ -69,7 +70,14 @@ def on_meta(make):
 @pytest.mark.parametrize("variant", ["amt_s", "amt_l"])
 @pytest.mark.parametrize("size", [(128, 128), (720, 1280)])
 def test_amt(variant, size):
-    assert watched(on_meta(lambda: AMT(variant)), (1, 3, *size), (1, 3, *size), (1,)) == []
+    """Both of a stream's steps, and the whole network as it is published."""
+    live = LiveAMT(AMT(variant))
+    live.network.to("meta")
+    assert watched(live.encode, (1, *size, 3), (1,)) == []
+    with torch.inference_mode():
+        maps = live.encode(torch.empty(1, *size, 3, device="meta"), torch.empty(1, device="meta"))
+    assert watched(live.synthesize, *(each.shape for each in 2 * maps), (1,), (1, 2)) == []
+    assert watched(live.network, (1, 3, *size), (1, 3, *size), (1,)) == []
 
 
 def test_dinet():

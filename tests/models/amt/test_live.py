@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from limner.engine.errors import DeviceError
 from limner.engine.testing import check_stage
 from limner.engine.types import Frame
 from limner.models.amt.live import MARGIN, Box, LiveAMT, fade, grown, moving
@@ -130,6 +131,55 @@ def test_a_cut_or_an_interrupt_drops_what_was_kept(network):
     assert stage.live._kept is not None
     stage.push(Frame(scene(6), 7200, 3600, 0, generation=1))
     assert stage.live._kept is None and stage.made == 1
+
+
+def test_whole_pictures_are_ready_before_the_first_pair(network):
+    """As on a GPU: all steps have run for a size once, and leave nothing behind."""
+    stage = AmtStage(50, LiveAMT(network, region=False))
+    stage.push(Frame(scene(0, 160), 0, 3600, 0))
+    live = stage.live
+    assert live._shape == (160, 160) and list(live._drawers) == [1]
+    assert (live.encoded, live.pairs, live._kept, live._mean) == (0, 0, None, None)
+    drawer = live._drawers[1]
+    out = stage.push(Frame(scene(3, 160), 3600, 3600, 0))
+    assert live._drawers == {1: drawer} and live.pairs == 1
+    want = LiveAMT(network, region=False).between(scene(0, 160), scene(3, 160), [0.5])[0]
+    assert np.array_equal(out[0].pixels, want)
+
+
+def test_another_size_begins_the_steps_anew(network):
+    live = LiveAMT(network, region=False)
+    for side in (144, 160, 144):
+        a, b = scene(0, side), scene(4, side)
+        want = LiveAMT(network, region=False).between(a, b, [0.25, 0.5])
+        live.forget()
+        assert all(map(np.array_equal, live.between(a, b, [0.25, 0.5]), want))
+
+
+def test_memory_that_runs_out_is_one_line(network, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    live = LiveAMT(network)
+    monkeypatch.setattr(live, "encode", full)
+    live._encoder = live._recorded(live.encode)
+    with pytest.raises(DeviceError, match="not enough memory"):
+        live.between(scene(0), scene(3), [0.5])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is usable here")
+def test_a_gpu_gives_the_cpus_pictures():
+    """A running stream, so that features outlive the recording that made them."""
+    torch.manual_seed(0)
+    here, there = LiveAMT(AMT(), region=False), LiveAMT(AMT(), "cuda:0")
+    assert LiveAMT(AMT()).region and not there.region
+    there.network.load_state_dict(here.network.state_dict())
+    frames = [scene(3 * k) for k in range(4)]
+    for a, b in pairwise(frames):
+        for got, want in zip(there.between(a, b, [0.3, 0.7]), here.between(a, b, [0.3, 0.7]), strict=True):
+            # TF32 in convolutions, and flows that it moves: untrained, most of the picture still agrees
+            assert np.abs(got.astype(int) - want).mean() < 1
 
 
 def test_keeps_the_stage_contract(network):
