@@ -38,6 +38,12 @@ def to_picture(frame: Frame) -> Picture:
     return Picture(planes, size, frame.pts, frame.captured_ns, frame.duration, frame.drawn, frame.generation, alpha)
 
 
+def finished(frame: Frame) -> Picture:
+    """A frame that came with its planes as a Picture."""
+    size = (frame.planes.shape[0] * 2 // 3, frame.planes.shape[1])
+    return Picture(frame.planes, size, frame.pts, frame.captured_ns, frame.duration, frame.drawn, frame.generation)
+
+
 def even(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """[H, W] padded to even sizes by repeating the edge."""
     height, width = plane.shape

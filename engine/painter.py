@@ -25,7 +25,8 @@ _RING = 6000 * TICKS_PER_MS
 
 
 class Painter:
-    """Everything between sound and pictures. `duration` is ticks per picture, `colour` turns a Frame into a Picture."""
+    """Everything between sound and pictures. `duration` is ticks per picture, `colour` turns a Frame's pixels into a
+    Picture."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Painter:
 
     def _take(self, extractor: FeatureExtractor, animator: Animator) -> None:
         self._extractor, self._animator = extractor, animator
+        self._finishes = not self._stages and hasattr(animator, "draw_planes")      # no stage needs pixels
         self._ring = FeatureRing(_RING // extractor.step + 1, extractor.width, extractor.step)
         self._ease: tuple[int, NDArray[np.float32]] | None = None
         self._previous: Picture | None = None
@@ -102,14 +104,18 @@ class Painter:
 
         `thrifty` leaves restorers out; `halve` puts a blend between this picture and the one two durations before.
         """
-        before, after = self._animator.window
-        window = self._window(pts, before, after)
+        window = self._window(pts, *self._animator.window)
         if self._overlay is not None:
             window = dataclasses.replace(window, rows=_add(window.rows, self._overlay))
+        pictures = self._pictures(window, generation, thrifty)
+        return self._with_between(pictures) if halve else self._remember(pictures)
+
+    def _pictures(self, window: FeatureWindow, generation: int, thrifty: bool) -> list[Picture]:
         began = self._now_ns()
+        draw = self._animator.draw_planes if self._finishes else self._animator.draw
         frame = dataclasses.replace(
-            self._animator.draw(window),
-            pts=pts, duration=self._duration * self.stride, generation=generation, captured_ns=window.captured_ns,
+            draw(window),
+            pts=window.pts, duration=self._duration * self.stride, generation=generation, captured_ns=window.captured_ns,
         )  # fmt: skip
         drawn = self._now_ns()
         frames = self._run([frame], thrifty)
@@ -118,7 +124,7 @@ class Painter:
         self._metrics.time("draw", drawn - began)
         self._metrics.time("stages", staged - drawn)
         self._metrics.time("colour", self._now_ns() - staged)
-        return self._with_between(pictures) if halve else self._remember(pictures)
+        return pictures
 
     def flush(self) -> list[Picture]:
         """The pictures the stages still hold, at the end of the sound."""
@@ -128,13 +134,15 @@ class Painter:
         return [self._finish(frame) for frame in frames]
 
     def warm_up(self) -> None:
-        """Draw silence once, for whatever is slow the first time, and be as new."""
+        """Draw once, for whatever is slow the first time, and be as new. Silence is heard but taken for speech: an animator
+        may spare itself a mouth that rests."""
         needed = self._extractor.lookahead + (self._animator.window[1] + 2) * self._extractor.step
         silence = np.zeros(samples_from_ticks(needed) + 1, np.float32)
         self.hear(AudioChunk(silence, SAMPLE_RATE, 0, 0, 0))
         if self._ring.covered is None:
             raise ContractError(f"extractor gave no row for {len(silence)} samples; it declares fewer are enough")
-        self.paint(0)
+        window = self._window(0, *self._animator.window)
+        self._pictures(dataclasses.replace(window, voiced=np.ones_like(window.voiced)), 0, thrifty=False)
         self.reset()
 
     def reset(self) -> None:
@@ -177,7 +185,7 @@ class Painter:
         return [out for frame in frames for out in stage.push(frame)]
 
     def _finish(self, frame: Frame) -> Picture:
-        picture = self._colour(frame)
+        picture = self._colour(frame) if frame.planes is None else reference_colour.finished(frame)
         return dataclasses.replace(picture, duration=self._duration)
 
     def _remember(self, pictures: list[Picture]) -> list[Picture]:

@@ -41,6 +41,8 @@ class Animator(Protocol):
     `expression: Expression`, what the last picture shows with all own motion, for programs that follow the face.
     May have `listen(chunk: AudioChunk)`, called between draws with the voice of whom the avatar talks with, 16 kHz mono;
     its `pts` is the drawn instant at which it was heard.
+    May have `draw_planes(window) -> Frame`, called instead of `draw` where no stage follows: the same picture, as
+    `Frame.planes` where that spares work.
     """
 
     size: tuple[int, int]                            # (H, W)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clock import SAMPLE_RATE, TICKS, ticks_from_samples
+from .colour import i420
 from .errors import ContractError
 from .fakes import (
     CollectSink,
@@ -109,7 +110,7 @@ def _film(animator: Animator, windows: Sequence[FeatureWindow]) -> list[NDArray[
 def check_animator(
     animator: Animator, width: int, *, step: int = 900, duration: int = 3600, still: float = 8.0, frames: int = 25
 ) -> list[NDArray[np.uint8]]:
-    """Shapes, pts, reset equals fresh, stillness in silence, memory. `animator` must already be sat. Returns frames.
+    """Shapes, pts, reset equals fresh, stillness in silence, memory, planes. `animator` must already be sat. Returns frames.
 
     In silence no two pictures in a row may differ by more than `still` grey levels on average; blinks, breath and
     sway are well under it.
@@ -129,7 +130,25 @@ def check_animator(
         _require(change <= still, f"frame {k + 1} of silence changes by {change:.1f} grey levels, {still} are allowed")
     _check_growth(lambda: _film(animator, silent[:10]), "animator", before=animator.reset)
     animator.reset()
+    if hasattr(animator, "draw_planes"):
+        _check_planes(animator, moving, first)
+        animator.reset()
     return first
+
+
+def _check_planes(animator: Animator, windows: Sequence[FeatureWindow], drawn: Sequence[NDArray[np.uint8]]) -> None:
+    """What `draw_planes` gives is what `draw` gave: to the pixel, or as planes half a level apart on average."""
+    for window, pixels in zip(windows, drawn, strict=True):
+        frame = animator.draw_planes(window)
+        _require(frame.pts == window.pts, f"frame with planes at {frame.pts} ticks, window at {window.pts}")
+        if frame.planes is None:
+            _require(np.array_equal(frame.pixels, pixels), "draw_planes gave other pixels than draw")
+            continue
+        wanted = i420(pixels)
+        _require(frame.planes.dtype == np.uint8 and frame.planes.shape == wanted.shape,
+                 f"planes are {frame.planes.dtype} {frame.planes.shape}, expected uint8 {wanted.shape}")
+        apart = float(np.abs(frame.planes.astype(np.int16) - wanted).mean())
+        _require(apart <= 0.5, f"planes are {apart:.1f} levels from what draw gave, 0.5 are allowed")
 
 
 def check_stage(stage: FrameStage, size: tuple[int, int] = (64, 64), *, frames: int = 8, duration: int = 3600) -> None:

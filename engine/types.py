@@ -110,9 +110,9 @@ class Portrait:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A drawn picture, possibly still on a device."""
+    """A drawn picture, possibly still on a device. Stages get `pixels`; a picture nobody touches may have `planes` instead."""
 
-    pixels: Any                              # u8 [H, W, 3] RGB, NumPy or any DLPack array
+    pixels: Any                              # u8 [H, W, 3] RGB, NumPy or any DLPack array, or None beside `planes`
     pts: int
     duration: int
     captured_ns: int                         # newest sound this picture shows
@@ -120,6 +120,7 @@ class Frame:
     generation: int = 0
     ready: Any = None                        # device event to wait for, or None
     alpha: Any = None                        # u8 [H, W] or None; `pixels` are straight, not multiplied by it
+    planes: Any = None                       # u8 I420 [H*3/2, W], H and W even, on the host, as in `Picture`, or None
 
 
 @dataclass(frozen=True, slots=True)

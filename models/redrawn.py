@@ -46,6 +46,7 @@ class RedrawnMouth:
 
     def _take(self, clip: IdleClip, sources: list[Any], patches: list[paste.Patch]) -> None:
         """Draw from now on with a clip, its frames encoded and where their mouths go."""
+        self._seats = self._drawing.seats(clip.frames, patches) if self._drawing.finishes else None
         self._sources, self._patches, self._clip = sources, patches, clip
 
     def _heard(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -54,13 +55,26 @@ class RedrawnMouth:
 
     def draw(self, window: FeatureWindow) -> Frame:
         """The source frame of this instant with the mouth of this sound; the source's own mouth in silence."""
-        if self._clip is None:
-            raise ContractError("draw before sit; seat a portrait first")
-        number = self._clip.at(window.pts)
-        picture, shown = self._clip.frames[number], speaking(window)
+        number, shown = self._at(window)
+        picture = self._clip.frames[number]
         if shown > 0:
             picture = paste.blend(picture, self._patches[number], self.mouth(number, window.rows), shown)
         return Frame(picture, window.pts, 0, window.captured_ns)
+
+    def draw_planes(self, window: FeatureWindow) -> Frame:
+        """As `draw`, but where the drawing finishes pictures on its device, a mouth that speaks comes as `planes` alone."""
+        number, shown = self._at(window)
+        if shown == 0 or self._seats is None:
+            return self.draw(window)
+        heard = self._heard(window.rows)
+        planes = self._drawing.planes(self, self._sources[number], heard, self._seats[number], shown)
+        return Frame(None, window.pts, 0, window.captured_ns, planes=planes)
+
+    def _at(self, window: FeatureWindow) -> tuple[int, float]:
+        """Number of the source frame of this instant, and how much of a drawn mouth it shows."""
+        if self._clip is None:
+            raise ContractError("draw before sit; seat a portrait first")
+        return self._clip.at(window.pts), speaking(window)
 
     def mouth(self, number: int, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The network's picture of source frame `number` for a window's rows: f32 [H, W, 3] RGB, 0..255."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from limner.engine.clock import TICKS_PER_MS
+from limner.engine.colour import i420
 from limner.engine.errors import ContractError
 from limner.engine.painter import EASE, Painter
 from limner.engine.testing import FakeAnimator, FakeExtractor, chunks_of, speech_like, voiced
@@ -51,6 +52,60 @@ def test_warm_up_leaves_it_new():
     for paint in (fresh, warm):
         hear(paint, samples)
     assert np.array_equal(fresh.paint(7200)[0].planes, warm.paint(7200)[0].planes)
+
+
+def test_warm_up_draws_a_mouth_that_speaks():
+    seen = []
+
+    class Watching(FakeAnimator):
+        def draw(self, window):
+            seen.append(window.voiced.copy())
+            return super().draw(window)
+
+    Painter(FakeExtractor(), Watching(), duration=DURATION).warm_up()
+    assert len(seen) == 1 and seen[0].all()
+
+
+class Finishing(FakeAnimator):
+    """Gives planes alone, one level brighter than its pixels would be."""
+
+    def draw_planes(self, window):
+        frame = self.draw(window)
+        return dataclasses.replace(frame, pixels=None, planes=i420(frame.pixels) + np.uint8(1))
+
+
+def test_planes_an_animator_gives_are_the_picture():
+    plain, finishing = painter(), Painter(FakeExtractor(), Finishing(window=(2, 1)), duration=DURATION)
+    for paint in (plain, finishing):
+        hear(paint, TONE)
+    (want,), (got,) = plain.paint(3600, generation=4), finishing.paint(3600, generation=4)
+    assert np.array_equal(got.planes, want.planes + 1) and got.alpha is None
+    assert dataclasses.replace(got, planes=None) == dataclasses.replace(want, planes=None)
+    halved = [finishing.paint(pts, halve=True) for pts in (10_800, 18_000)]
+    assert [picture.pts for picture in halved[1]] == [14_400, 18_000]
+
+
+def test_pixels_are_drawn_for_stages():
+    """And for whoever takes over from an animator that gives planes."""
+    class Same:
+        delay = 0
+
+        def push(self, frame):
+            assert frame.pixels is not None
+            return [frame]
+
+        def flush(self):
+            return []
+
+    staged = Painter(FakeExtractor(), Finishing(window=(2, 1)), [Same()], duration=DURATION)
+    finishing = Painter(FakeExtractor(), Finishing(window=(2, 1)), duration=DURATION)
+    finishing.fall_back(FakeExtractor(), FakeAnimator(window=(2, 1)))
+    for paint in (staged, finishing):
+        hear(paint, TONE)
+    want = painter()
+    hear(want, TONE)
+    want = want.paint(3600)[0].planes
+    assert np.array_equal(staged.paint(3600)[0].planes, want) and np.array_equal(finishing.paint(3600)[0].planes, want)
 
 
 def test_warm_up_finds_an_extractor_that_needs_more_than_it_says():

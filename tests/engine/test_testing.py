@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from limner.engine.clock import ManualClock
+from limner.engine.colour import i420
 from limner.engine.errors import ContractError
 from limner.engine.testing import (
     CollectSink,
@@ -142,6 +143,35 @@ class Animator(FakeAnimator):
 def test_a_broken_animator_is_found(wrong, message):
     with pytest.raises(ContractError, match=message):
         check_animator(Animator(wrong), 58)
+
+
+class Finisher(FakeAnimator):
+    """Gives planes for what speaks; with one thing wrong."""
+
+    def __init__(self, wrong=""):
+        super().__init__()
+        self.wrong = wrong
+
+    def draw_planes(self, window):
+        frame = super().draw(window)
+        if window.pts % 7200:
+            return dataclasses.replace(frame, pixels=frame.pixels // 2) if self.wrong == "pixels" else frame
+        planes = i420(frame.pixels) // (2 if self.wrong == "levels" else 1)
+        planes = {"shape": planes[:16], "dtype": planes.astype(np.int16)}.get(self.wrong, planes)
+        return dataclasses.replace(frame, pixels=None, planes=planes, pts=9 if self.wrong == "time" else frame.pts)
+
+
+def test_planes_that_are_the_picture_pass():
+    check_animator(Finisher(), 58)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [
+    ("pixels", "other pixels"), ("levels", "levels from what draw gave"), ("shape", "expected uint8"), ("dtype", "int16"),
+    ("time", "frame with planes at 9 ticks"),
+])  # fmt: skip
+def test_wrong_planes_are_found(wrong, message):
+    with pytest.raises(ContractError, match=message):
+        check_animator(Finisher(wrong), 58)
 
 
 class Stage:

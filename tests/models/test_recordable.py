@@ -4,16 +4,21 @@ Networks run on PyTorch's meta device, which computes shapes alone. There, whate
 for a value stands out.
 """
 
+from functools import partial
+
 import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from limner.cuda.lane import Lane
 from limner.models.amt.live import LiveAMT
 from limner.models.amt.network import AMT
 from limner.models.dinet.generator import DINet
 from limner.models.dinet.live import LiveDINet
+from limner.models.drawing import Drawing
+from limner.models.planes import Seat, together
 from limner.models.restoration import runner
 from limner.models.restoration.codeformer import CodeFormer
 from limner.models.restoration.gfpgan import GFPGAN
@@ -55,8 +60,9 @@ class HostData(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def watched(step, *shapes, dtype=torch.float32):
-    inputs = [torch.empty(shape, device="meta", dtype=dtype) for shape in shapes]
+def watched(step, *shapes):
+    """What of `step` on float32 of these shapes, or on tensors that are on the meta device, stands out."""
+    inputs = [each if isinstance(each, torch.Tensor) else torch.empty(each, device="meta") for each in shapes]
     with torch.inference_mode(), Watch() as watch, HostData(watch.found):
         step(*inputs)
     return watch.found
@@ -73,24 +79,38 @@ def test_amt(variant, size):
     """Both of a stream's steps, and the whole network as it is published."""
     live = LiveAMT(AMT(variant))
     live.network.to("meta")
-    assert watched(live.encode, (1, *size, 3), (1,)) == []
-    with torch.inference_mode():
-        maps = live.encode(torch.empty(1, *size, 3, device="meta"), torch.empty(1, device="meta"))
+    picture = torch.empty(1, *size, 3, device="meta", dtype=torch.uint8)
+    assert watched(live.encode, picture, (1,)) == []
+    maps = live.encode(picture, torch.empty(1, device="meta"))
     assert watched(live.synthesize, *(each.shape for each in 2 * maps), (1,), (1, 2)) == []
     assert watched(live.network, (1, 3, *size), (1, 3, *size), (1,)) == []
 
 
+def laid(size, cells):
+    """A seat and an opacity, as `planes.together` gives them."""
+    (rows, columns), empty = cells, partial(torch.empty, device="meta")
+    seat = Seat(empty(1, *size, 3, dtype=torch.uint8), empty(1, *size, dtype=torch.float16), empty(1, 2, 3), empty(1, 3, *cells),
+                empty(1, 1, *cells), empty(1, 1, *cells), empty(1, rows, rows), empty(1, columns, columns))
+    return together([seat], empty(1))
+
+
 def test_dinet():
+    """The drawing alone, and pasted and coloured after it, an odd size included."""
     live = LiveDINet(DINet())
     live._heard.to("meta")
-    assert watched(live.decode, (2, 256, 26, 20), (2, 128, 26, 20), (2, 128), (2, 29, 5)) == []
+    heard = (1, 256, 26, 20), (1, 128, 26, 20), (1, 128), (1, 29, 5)
+    assert watched(live.decode, *heard) == []
+    for size in ((256, 256), (255, 333)):
+        assert watched(Drawing(lambda: live, Lane()).finish, *heard, *laid(size, (13, 10))) == []
 
 
 def test_wav2lip():
     with torch.device("meta"):
         live = LiveWav2Lip(Wav2Lip())
         maps = live.encode(torch.empty(1, 6, 96, 96))
-    assert watched(live.decode, *(each.shape for each in maps), (1, 1, 80, 16)) == []
+    heard = *maps, (1, 1, 80, 16)
+    assert watched(live.decode, *heard) == []
+    assert watched(Drawing(lambda: live, Lane()).finish, *heard, *laid((512, 512), (12, 12))) == []
 
 
 @pytest.mark.parametrize(("make", "call"), [
@@ -103,7 +123,7 @@ def test_wav2lip():
 ], ids=["gfpgan", "gfpgan-mouth", "codeformer", "gpen256", "gpen512", "restoreformer"])
 def test_restorers(make, call):
     step = runner.step(on_meta(make), call)
-    assert watched(step, (1, 512, 512, 3), dtype=torch.uint8) == []
+    assert watched(step, torch.empty(1, 512, 512, 3, device="meta", dtype=torch.uint8)) == []
 
 
 @pytest.mark.parametrize("step", [

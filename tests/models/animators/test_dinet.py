@@ -5,13 +5,18 @@ import numpy as np
 import pytest
 import torch
 
+from limner.cuda.lane import Lane
 from limner.engine.errors import ContractError, DeviceError, UsageError, WeightsError
-from limner.engine.testing import check_animator
-from limner.engine.types import FeatureWindow
+from limner.engine.painter import Painter
+from limner.engine.testing import FakeExtractor, check_animator, speech_like
+from limner.engine.types import AudioChunk, FeatureWindow
 from limner.models.animators import dinet
 from limner.models.animators.dinet import DINetAnimator, build_network, create
 from limner.models.avatar import default_avatar
 from limner.models.dinet import crop, references
+from limner.models.dinet.live import LiveDINet
+from limner.models.drawing import Drawing
+from limner.models.face.colour import to_picture
 from limner.models.idleclip import IdleClip
 from limner.models.options import FaceOptions
 from tests.models import faces
@@ -103,6 +108,43 @@ def test_photo_may_stand_still(network):
 
 def test_contract(seated):
     check_animator(seated, 29, step=1800, still=20)       # this clip shakes
+
+
+@pytest.fixture
+def finishing(network, clip):
+    """As on a GPU: pictures are finished where they are drawn."""
+    drawing = Drawing(lambda: LiveDINet(network), Lane(), finishes=True)
+    animator = DINetAnimator(drawing, size=256, mouth=64, clip="idle.mp4")
+    animator.sit(faces.portrait())
+    return animator
+
+
+def test_contract_where_pictures_are_finished_on_the_device(finishing):
+    check_animator(finishing, 29, step=1800, still=20)
+
+
+def test_speech_is_planes_and_silence_the_source_itself(finishing, seated, clip):
+    frame = finishing.draw_planes(window(7200, seed=2))
+    assert frame.pixels is None and frame.planes.shape == (384, 256) and (frame.pts, frame.captured_ns) == (7200, 77)
+    silent = finishing.draw_planes(window(7200, voiced=False))
+    assert silent.planes is None and np.array_equal(silent.pixels, clip[0][2])
+    assert seated.draw_planes(window(7200, seed=2)).planes is None            # a CPU's own way
+
+
+def test_a_painter_shows_the_same_either_way(finishing, seated):
+    """Speech with a pause in it: apart by the places OpenCV rounds, and not at all where the source is shown."""
+    painters = [Painter(FakeExtractor(29), animator, duration=3600, colour=to_picture) for animator in (finishing, seated)]
+    sound = speech_like(2.0, pause=0.5)
+    for painter in painters:
+        painter.warm_up()
+        painter.hear(AudioChunk(sound, 16_000, 0, 0, 0))
+    differ = set()
+    for k in range(40):
+        (got,), (want,) = (painter.paint(3600 * k) for painter in painters)
+        apart = np.abs(got.planes.astype(int) - want.planes)
+        assert (got.pts, got.size) == (want.pts, want.size) and apart.max() <= 4 and apart.mean() < 0.02
+        differ.add(bool(apart.any()))
+    assert differ == {True, False}
 
 
 def test_long_clip_is_kept_within_memory(network, clip, monkeypatch):

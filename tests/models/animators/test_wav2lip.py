@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 import torch
 
+from limner.cuda.lane import Lane
 from limner.engine.errors import ContractError, WeightsError
 from limner.engine.testing import check_animator
 from limner.engine.types import FeatureWindow
 from limner.models.animators import wav2lip
 from limner.models.animators.wav2lip import Wav2LipAnimator, build_network, create
 from limner.models.avatar import default_avatar
+from limner.models.drawing import Drawing
 from limner.models.idleclip import IdleClip
 from limner.models.options import FaceOptions
 from limner.models.wav2lip.face import to_network
+from limner.models.wav2lip.live import LiveWav2Lip
 from limner.models.wav2lip.seat import face_windows
 from tests.models import faces
 
@@ -72,6 +75,13 @@ def test_photo(network, monkeypatch):
 
 def test_contract(seated):
     check_animator(seated, 80, step=1125, still=20)       # this clip shakes
+
+
+def test_contract_where_pictures_are_finished_on_the_device(network, seated):
+    animator = Wav2LipAnimator(Drawing(lambda: LiveWav2Lip(network), Lane(), finishes=True), size=256, clip="idle.mp4")
+    animator.sit(faces.portrait())
+    check_animator(animator, 80, step=1125, still=20)
+    assert animator.draw_planes(window()).pixels is None and seated.draw_planes(window()).planes is None
 
 
 def test_misuse_and_create(network, tmp_path):

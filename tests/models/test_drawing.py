@@ -1,0 +1,115 @@
+"""One network for drawings and for finished pictures of several sizes, alone and gathered."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from limner.cuda.lane import Lane
+from limner.engine.errors import DeviceError
+from limner.engine.types import Frame
+from limner.models import paste
+from limner.models.drawing import Drawing
+from limner.models.face.colour import to_picture
+from limner.models.wav2lip.seat import REPAINTED, face_windows
+from tests.models import faces
+
+SHAPE = (96, 96)
+
+
+class Shift:
+    """A network that adds what it hears [n, 1] to a source [1, 3, 96, 96] in 0..1."""
+
+    def __init__(self):
+        self.calls = []
+
+    def draw_many(self, sources, heard):
+        return self.decode(*self.inputs(sources), heard)
+
+    def inputs(self, sources):
+        return (torch.cat(list(sources)),)
+
+    def decode(self, source, heard):
+        self.calls.append(len(source))
+        return (source + heard[..., None, None]).clamp(0, 1)
+
+    def constants(self):
+        return {}
+
+
+def seated(size):
+    """A source frame with its patch and what the network saw."""
+    frames, marks = faces.moving(1, size)
+    window = face_windows(marks)[0]
+    look = torch.from_numpy(paste.look(frames[0], window, SHAPE)).permute(2, 0, 1)[None] / 255
+    return frames[0], paste.prepare(frames[0], marks[0], window, SHAPE, REPAINTED), look
+
+
+def wanted(frame, patch, look, heard, shown):
+    """The same on the host: planes of the pasted picture."""
+    drawing = ((look[0] + heard).clamp(0, 1) * 255).permute(1, 2, 0).numpy()
+    return to_picture(Frame(paste.blend(frame, patch, drawing, shown), 0, 0, 0)).planes
+
+
+@pytest.fixture(scope="module")
+def seats():
+    return {size: seated(size) for size in (128, 256)}
+
+
+def drawing(**more):
+    live = Shift()
+    return Drawing(lambda: live, Lane(), finishes=True, **more), live
+
+
+@pytest.mark.parametrize("shown", [1.0, 0.3])
+def test_finished_pictures_equal_the_hosts(seats, shown):
+    made, _ = drawing()
+    for frame, patch, look in seats.values():
+        seat, = made.seats([frame], [patch])
+        got = made.planes(0, look, np.float32([0.2]), seat, shown)
+        want = wanted(frame, patch, look, 0.2, shown)
+        assert got.dtype == np.uint8 and got.shape == want.shape
+        apart = np.abs(got.astype(int) - want)
+        assert apart.max() <= 4 and apart.mean() < 0.02          # three levels of a channel, and their rounding
+
+
+def test_drawings_and_sizes_go_together_with_their_like(seats):
+    made, live = drawing()
+    small, large = ((made.seats([frame], [patch])[0], look) for frame, patch, look in seats.values())
+    asked = [(small[1], np.float32([0.1]), (small[0], 1.0)), (large[1], np.float32([0.2]), None),
+             (large[1], np.float32([0.3]), (large[0], 1.0)), (small[1], np.float32([0.4]), (small[0], 0.5))]
+    answers = made._draw(asked)
+    assert [each.shape for each in answers] == [(192, 128), (96, 96, 3), (384, 256), (192, 128)]
+    assert sorted(live.calls) == [1, 1, 2]
+    for item, answer in zip(asked, answers, strict=True):
+        alone, = made._draw([item])
+        assert np.abs(answer.astype(int) - alone).max() <= 1
+
+
+def test_sessions_gathered_get_their_own_pictures(seats):
+    made, _ = drawing(shared=True)
+    frame, patch, look = seats[128]
+    seat, = made.seats([frame], [patch])
+    with ThreadPoolExecutor(4) as threads:
+        got = list(threads.map(lambda k: made.planes(k, look, np.float32([k / 10]), seat, 1.0), range(4)))
+    made.batcher.close()
+    for k, each in enumerate(got):
+        assert np.abs(each.astype(int) - wanted(frame, patch, look, k / 10, 1.0)).mean() < 0.02
+
+
+def test_a_cpu_finishes_nothing_unless_told():
+    assert not Drawing(Shift, Lane()).finishes
+
+
+def test_memory_that_runs_out_is_one_line(seats):
+    made, live = drawing()
+    frame, patch, look = seats[128]
+    seat, = made.seats([frame], [patch])
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    live.decode = full
+    with pytest.raises(DeviceError, match="not enough memory"):
+        made.planes(0, look, np.float32([0]), seat, 1.0)
