@@ -53,12 +53,19 @@ bench: $(VENV)/.test
 	$(BIN)/limner bench sessions --json benchmarks/results/sessions.json
 	$(BIN)/limner bench bus --json benchmarks/results/bus.json
 
-# On a machine with an NVIDIA GPU: every test that needs it, then the bench. CUDA=cuda13 for CUDA 13.
+# On a machine with an NVIDIA GPU: every test that needs it, the kernels under compute-sanitizer where that is on the PATH,
+# the bench, and half an hour in which no memory may grow. CUDA=cuda13 for CUDA 13.
 CUDA ?= cuda12
+MINUTES ?= 30
+KERNEL_TESTS := $(addprefix tests/cuda/test_,affine.py blend.py colour.py correlation.py kernels.py raster.py warp.py)
 gpu: $(VENV)/.test
 	$(PIP) install -c constraints.txt -e '.[$(CUDA)]'
 	$(BIN)/python -m pytest -m gpu -rs
+	@if command -v compute-sanitizer >/dev/null; then \
+	  compute-sanitizer --error-exitcode 1 $(BIN)/python -m pytest -m gpu $(KERNEL_TESTS); \
+	else echo "compute-sanitizer is not on the PATH: the kernels' memory accesses were not checked (it comes with the CUDA toolkit)"; fi
 	$(BIN)/limner bench gpu --json benchmarks/results/gpu.json
+	$(BIN)/limner bench gpu --minutes $(MINUTES) --json benchmarks/results/gpu_soak.json
 
 # Ten minutes of the real face in real time: memory and queues. Hostile bytes at every door that takes some.
 soak: $(VENV)/.test

@@ -31,10 +31,7 @@ def run(json_path: str | Path | None = None, quick: bool = False, only: str | No
     `device` "cpu" runs everything at small sizes, to try the bench itself. Raises DeviceError where there is no GPU and
     UsageError when `only` fits no case. What breaks a case is raised when the others are measured and written.
     """
-    name = choose(device)
-    if name == "cpu" and device != "cpu":
-        raise DeviceError("no CUDA GPU is usable here; see `limner doctor`, or try the bench itself at small sizes with "
-                          "--device cpu")
+    name = chosen_device(device)
     cases = list(chosen(only))
     if not cases:
         raise UsageError(f"no case's name contains {only!r}; there are {', '.join(CASES)}")
@@ -50,6 +47,15 @@ def run(json_path: str | Path | None = None, quick: bool = False, only: str | No
     if failures:
         raise failures[0]
     return report
+
+
+def chosen_device(device: str) -> str:
+    """The device asked for; the CPU only where it was. Raises DeviceError."""
+    name = choose(device)
+    if name == "cpu" and device != "cpu":
+        raise DeviceError("no CUDA GPU is usable here; see `limner doctor`, or try the bench itself at small sizes with "
+                          "--device cpu")
+    return name
 
 
 def machine(device: str) -> dict[str, str]:

@@ -17,11 +17,16 @@ from torch.nn import functional as F
 from limner.cuda import kernels, reference
 from limner.cuda.graph import Graphed
 from limner.cuda.lane import Lane
+from limner.engine.types import FeatureWindow
 from limner.models.amt.network import AMT
+from limner.models.animators.dinet import DINetAnimator
+from limner.models.avatar import default_avatar
 from limner.models.dinet.adaat import AdaAT
 from limner.models.dinet.crop import picture_size
 from limner.models.dinet.generator import CODE, DINet
 from limner.models.dinet.live import LiveDINet, Source
+from limner.models.drawing import Drawing
+from limner.models.face.colour import to_picture
 from limner.models.restoration.codeformer import CodeFormer
 from limner.models.restoration.gfpgan import GFPGAN
 from limner.models.restoration.live import MOUTH
@@ -166,6 +171,20 @@ def chain(lane: Lane, tiny: bool) -> Case:
                 {"plain": ways.plain, "live": ways.live})
 
 
+def finished(lane: Lane, tiny: bool) -> Case:
+    """A whole picture on the host: the drawing pasted and converted there, or within the recorded step."""
+    size, mouth_side = (256, 64) if tiny else (512, 256)
+    network = healthy(DINet()).to(lane.device)
+    window = FeatureWindow(np.random.default_rng(0).standard_normal((9, 29)).astype(np.float32), 0, 1800, np.ones(9, bool), 0)
+    host, device = (DINetAnimator(Drawing(lambda: LiveDINet(network), lane, finishes=finishes), size=size, mouth=mouth_side, liveliness=0)
+                    for finishes in (False, True))
+    for animator in (host, device):
+        animator.sit(default_avatar().portrait)
+    return Case(f"{'x'.join(map(str, picture_size(mouth_side)))} in {size}x{size}", 1,
+                {"plain": lambda: torch.from_numpy(to_picture(host.draw(window)).planes),
+                 "live": lambda: torch.from_numpy(device.draw_planes(window).planes)})
+
+
 def copied(lane: Lane, tiny: bool) -> Case:
     """A copy within the device: the floor of everything that moves memory."""
     count = 1 << (16 if tiny else 28)
@@ -180,6 +199,7 @@ CASES: dict[str, Callable[[Lane, bool], Case]] = {
        for name, variant in (("amt-s", "amt_s"), ("amt-l", "amt_l")) for place, height, width in (("512", 512, 512), ("720p", 720, 1280))},
     "gfpgan": partial(restorer, make=GFPGAN),
     "codeformer": partial(restorer, make=CodeFormer),
+    "finished": finished,
     "chain": chain,
 }
 

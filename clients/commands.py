@@ -99,11 +99,14 @@ def add_bench(subparsers) -> None:
     p.add_argument("--quick", action="store_true", help="fewer repetitions")
     p.add_argument("--only", metavar="NAME", help="of the models or the GPU's cases: those whose name contains it")
     p.add_argument("--device", default="auto", metavar="cuda:N", help="of the GPU's cases; cpu tries the bench itself at small sizes")
+    p.add_argument("--minutes", type=float, metavar="N", help="of the GPU: not the cases, but N minutes for eight visitors, and whether memory grows")
     p.add_argument("--material", type=Path, metavar="DIR", help="real speech and video to score the face against")
     p.set_defaults(handler=bench)
 
 
 def bench(a: argparse.Namespace) -> int:
+    if a.what == "gpu" and a.minutes is not None:
+        return work("bench_gpu_soak").run(a.json, a.minutes, a.device)
     more = {"face": {"material": a.material}, "models": {"only": a.only}, "gpu": {"only": a.only, "device": a.device}}.get(a.what, {})
     work(f"bench_{a.what}").run(a.json, quick=a.quick, **more)
     return 0

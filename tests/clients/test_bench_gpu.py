@@ -38,13 +38,14 @@ def test_the_plain_way_is_the_published_operator():
     torch.testing.assert_close(mixing(feature, code), volume(feature, code), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["copy", "dinet-1", "amt-s-512"])
+@pytest.mark.parametrize("name", ["copy", "dinet-1", "amt-s-512", "finished"])
 def test_cases_at_small_sizes(name, tmp_path):
     report = bench_gpu.run(tmp_path / "gpu.json", quick=True, only=name, device="cpu")
     assert json.loads((tmp_path / "gpu.json").read_text()) == report and report["tiny"] == 1
     (found, result), = report["cases"].items()
     assert found == name and result["plain"]["p50_ms"] > 0
-    for way, least in (("live", 90), ("live_f16", 30)):          # float32 rounding; half precision as autocast uses it
+    # float32 rounding, or the places OpenCV rounds and whole levels; half precision as autocast uses it
+    for way, least in (("live", 50 if name == "finished" else 90), ("live_f16", 30)):
         assert way not in result or result[way]["psnr_db"] > least
     assert name == "copy" or result["live"]["ratio"] > 0
 
@@ -90,6 +91,6 @@ def test_one_case_that_breaks_does_not_cost_the_others(monkeypatch, tmp_path, ca
 
 
 def test_names():
-    assert {"dinet-1", "dinet-8", "dinet-32", "amt-l-720p", "gfpgan", "codeformer", "chain"} <= set(CASES)
+    assert {"dinet-1", "dinet-8", "dinet-32", "amt-l-720p", "gfpgan", "codeformer", "finished", "chain"} <= set(CASES)
     with pytest.raises(UsageError, match="dinet-8"):
         bench_gpu.run(only="nothing", device="cpu")
