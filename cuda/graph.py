@@ -47,7 +47,7 @@ class _Switch:
 
 
 _switch = _Switch()
-_recorder = threading.Lock()                     # one at a time: beginning to record waits for the whole device
+_recorder = threading.Lock()                     # PyTorch allows one recording at a time: to begin, it waits for the device
 
 
 @contextlib.contextmanager
@@ -85,6 +85,7 @@ class Graphed:
         self._step, self._sizes, self._constants = step, tuple(sorted(sizes)), constants
         self.recorded: dict[int, _Recording] = {}
         self._pool: Any = None                   # device memory all recordings share: only one runs at a time
+        self._side: Any = None                   # torch.cuda.Stream they are recorded on
         self._known: dict[str, Any] | None = None
         self._like: list[tuple[tuple[int, ...], Any, Any]] | None = None
 
@@ -133,17 +134,20 @@ class Graphed:
         own = [_room(torch, each, size) for each in inputs]
         for mine, given in zip(own, inputs, strict=True):
             mine[: len(given)].copy_(given)
-        side = torch.cuda.Stream(inputs[0].device)
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP):
-                self._step(*own)
-        torch.cuda.current_stream().wait_stream(side)
+        here = torch.cuda.current_stream()
+        # One stream of our own for all sizes: what is recorded on several does not share memory, and PyTorch's own for this
+        # belongs to the device that recorded first.
+        side = self._side = self._side or torch.cuda.Stream(inputs[0].device)
+        side.wait_stream(here)
         graph = torch.cuda.CUDAGraph()
         self._pool = self._pool or torch.cuda.graph_pool_handle()
-        # Others may allocate meanwhile, but not wait for the device, which a recording in progress forbids.
-        with _recorder, torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            outputs = self._step(*own)
+        with torch.cuda.stream(side):                    # around the recording too: one that fails leaves no stream behind
+            for _ in range(WARM_UP):
+                self._step(*own)
+            # Others may allocate meanwhile, but not wait for the device, which a recording in progress forbids.
+            with _recorder, torch.cuda.graph(graph, pool=self._pool, stream=side, capture_error_mode="thread_local"):
+                outputs = self._step(*own)
+        here.wait_stream(side)
         return _Recording(graph, own, outputs)
 
 

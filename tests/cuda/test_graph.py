@@ -1,5 +1,7 @@
 """Checks and errors are the same with and without recording; on a GPU, what is replayed equals what is called."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
@@ -17,6 +19,7 @@ from limner.cuda.graph import (
     fitting,
     is_eager,
 )
+from limner.cuda.lane import open_lane
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is usable here")
 DEVICES = ["cpu", pytest.param("cuda:0", marks=[pytest.mark.gpu, gpu])]
@@ -171,3 +174,40 @@ def test_recorded_once_per_size_and_replayed_without_allocating():
     for _ in range(50):
         graphed(*given)
     assert torch.cuda.memory_allocated() == before
+
+
+@pytest.mark.gpu
+@gpu
+def test_a_recording_that_fails_leaves_the_stream_as_it_was():
+    def step(x):
+        if torch.cuda.is_current_stream_capturing():
+            raise RuntimeError("not while recording")
+        return x * 2
+
+    before, graphed, x = torch.cuda.current_stream(), Graphed(step), torch.ones(2, 3, device="cuda:0")
+    with pytest.raises(RuntimeError, match="not while recording"):
+        graphed(x)
+    assert torch.cuda.current_stream() == before and not graphed.recorded
+    with eager():
+        assert torch.equal(graphed(x), x * 2)
+
+
+@pytest.mark.gpu
+@gpu
+def test_lanes_record_at_the_same_time():
+    """Each on its own thread and stream, one after another where PyTorch asks for that."""
+    layers = [Layer("cuda:0") for _ in range(4)]         # made here: random numbers cannot be drawn while others record
+    given = inputs(layers[0], 4)
+
+    def record(number):
+        layer = layers[number]
+        graphed = Graphed(layer, constants=layer.constants)
+        for count in (1, 2, 4):
+            mine, want = graphed(*(x[:count] for x in given)), layer(*(x[:count] for x in given))
+            torch.testing.assert_close(mine[0], want[0], atol=1e-5, rtol=0)
+        return number
+
+    lanes = [open_lane("cuda:0") for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        done = list(threads.map(lambda k: lanes[k].call(lambda: record(k)), range(4)))
+    assert done == [0, 1, 2, 3]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from limner.cuda.lane import Lane
+from limner.cuda.lane import Lane, open_lane
 from limner.engine.errors import DeviceError
 from limner.engine.types import Frame
 from limner.models import paste
@@ -96,6 +96,25 @@ def test_sessions_gathered_get_their_own_pictures(seats):
     made.batcher.close()
     for k, each in enumerate(got):
         assert np.abs(each.astype(int) - wanted(frame, patch, look, k / 10, 1.0)).mean() < 0.02
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is usable here")
+def test_a_gpu_gives_the_hosts_pictures(seats):
+    """Recorded: batches of every size, between them other sizes of picture, and what was given stays as it was."""
+    with open_lane("cuda:0") as lane:
+        live = Shift()
+        made = Drawing(lambda: live, lane)
+        there = {size: (made.seats([frame], [patch])[0], look.to("cuda:0")) for size, (frame, patch, look) in seats.items()}
+        given = []
+        for count in (1, 3, 2, 1, 4, 3):
+            for size, (seat, look) in there.items():
+                heard = [k / 10 for k in range(count)]
+                given += zip([size] * count, heard, made._draw([(look, np.float32([k]), (seat, 1.0)) for k in heard]), strict=True)
+        assert made.finishes and all(sorted(each.recorded) == [1, 2, 4] for each in made._finishers.values())
+    for size, heard, planes in given:
+        apart = np.abs(planes.astype(int) - wanted(*seats[size], heard, 1.0))
+        assert apart.max() <= 4 and apart.mean() < 0.02
 
 
 def test_a_cpu_finishes_nothing_unless_told():
