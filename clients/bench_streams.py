@@ -3,7 +3,7 @@
 A beep is played into Chromium's microphone; the page sends it up; the real engine, with an animator that flashes while
 it hears a beep, sends flash and beep back down. The page notes when its microphone met the beep, when the flash was
 shown and when the beep came back. The flash's grey level says how long before that frame the beep began, so that the
-frame rate does not blur the measure.
+frame rate does not blur the measure. The same again while a share of what the server sends is lost.
 """
 
 import asyncio
@@ -27,9 +27,11 @@ from .browser import chromium, write_wav
 from .serve import ServeOptions, serve
 from .serve_avatars import Gallery
 from .serve_sessions import SessionRequest
+from .weather import Weather
 
 PERIOD = 0.73                 # s between beeps: no multiple of a frame
 SETTLE = 12.0                 # s a browser's own synchroniser takes; reported apart
+LOSSES = (0.05, 0.1)           # shares of the server's packets that never arrive, each in a run of its own at 25 fps
 PROBE = Path(__file__).with_name("bench_streams_probe.js")
 READ = "() => limnerProbe"
 STATS = """async () => { const all = [...(await benchPeer.getStats()).values()];
@@ -131,8 +133,8 @@ def summary(values: list[float]) -> dict[str, float]:
             "max_abs": float(size.max())}
 
 
-async def measure(url: str, seconds: float, fps: int) -> dict:
-    """One visit to the page of `url` with a beeping microphone."""
+async def measure(url: str, seconds: float, fps: int, weather: Weather | None = None, loss: float = 0.0) -> dict:
+    """One visit to the page of `url` with a beeping microphone; `weather` turns to `loss` once the picture plays."""
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "beeps.wav"
         write_wav(sound, beeps(PERIOD * 40))
@@ -147,6 +149,8 @@ async def measure(url: str, seconds: float, fps: int) -> dict:
                 await page.wait_for_selector('#frame[data-playing="true"]')
             await page.uncheck("#echo", force=True)
             await page.evaluate("limnerWatch(document.getElementById('face'))")
+            if weather:
+                weather.loss = loss
             await page.click("#talk")
             return {"fps_asked": fps, "navigation_to_first_frame_ms": first, **await _follow(page, seconds)}
 
@@ -208,10 +212,20 @@ async def _run(quick: bool) -> dict:
         out = {}
         for fps in rates:
             out[f"browser_{fps}fps"] = {**await measure(url, 24 if quick else 60, fps), "engine": flashing.figures()}
+        for loss in LOSSES[-1:] if quick else LOSSES:
+            out[f"browser_25fps_loss_{100 * loss:.0f}_percent"] = await _in_bad_weather(url, 24 if quick else 60, loss) | {
+                "engine": flashing.figures()}
         return out
     finally:
         serving.cancel()
         await asyncio.wait({serving})
+
+
+async def _in_bad_weather(url: str, seconds: float, loss: float) -> dict:
+    weather = Weather()
+    with weather.over_all():
+        found = await measure(url, seconds, 25, weather, loss)
+    return {**found, "packets": weather.sent, "packets_lost": weather.lost}
 
 
 def run(json_path: Path | None, quick: bool = False) -> dict:

@@ -11,10 +11,10 @@ from aiortc import RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import RtpPacket
 
+from limner.clients.weather import Weather
 from limner.streams.peer import Peer
 from limner.streams.rtc import VoiceTap
 from tests.clients.test_serve import PATIENCE, loopback, next_picture, stage  # noqa: F401
-from tests.faults.weather import Weather
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from aiortc.rtp import RtpPacket
 
+from limner.clients.weather import Weather
 from limner.engine.clock import SAMPLE_RATE, TICKS_PER_MS, ManualClock
 from limner.engine.config import Settings
 from limner.engine.session import Session
 from limner.engine.testing import CollectSink, FakeAnimator, FakeExtractor, InlineLane, chunks_of, run_for, speech_like
 from limner.streams.encode import OpusEncoder
 from limner.streams.sources.webrtc import WebRTCMicrophone
-from tests.faults.weather import Weather
 
 BLOCK_MS = 20
 STORM = range(250, 1000)              # packets: from 5 s to 20 s
