@@ -13,7 +13,7 @@ from limner.engine.errors import UsageError
 
 
 def test_what_grows_is_named():
-    memory = {name: {"mb_per_minute": rate} for name, rate in (("rss", 0.9), ("device_tensors", 1.1), ("device", -5.0))}
+    memory = {name: {"mb_per_minute": rate} for name, rate in (("rss", 1.9), ("device_tensors", 1.1), ("device", -5.0))}
     assert grown(memory) == ["device_tensors"]
 
 
@@ -22,11 +22,11 @@ def test_slopes_are_of_what_comes_after_the_settling(monkeypatch):
         memory = Memory(lane)
         for second in range(240):
             minute = second / 60
-            monkeypatch.setattr(bench_gpu_soak, "resident", lambda: 100 if minute < 1 else 300 + 2 * minute)      # noqa: B023
+            monkeypatch.setattr(bench_gpu_soak, "resident", lambda: 100 if minute < 1 else 300 + 3 * minute)      # noqa: B023
             memory.look(minute)
     found = memory.figures()
     assert set(found) == {"rss", "device_tensors", "device_cache", "device"}
-    assert found["rss"]["mb_per_minute"] == pytest.approx(2) and (found["rss"]["mb_first"], found["rss"]["mb_max"]) == (100, found["rss"]["mb_last"])
+    assert found["rss"]["mb_per_minute"] == pytest.approx(3) and (found["rss"]["mb_first"], found["rss"]["mb_max"]) == (100, found["rss"]["mb_last"])
     assert len(found["rss"]["mb_every_10_s"]) == 24 and grown(found) == ["rss"]
 
 
@@ -43,6 +43,7 @@ def test_a_moment_of_it(tmp_path, monkeypatch, capsys):
     """Visitors come, are drawn together and go. Too short to say anything of memory."""
     monkeypatch.setattr(bench_gpu_soak, "VISITORS", 3)
     monkeypatch.setattr(bench_gpu_soak, "STAY", 3)
+    monkeypatch.setattr(bench_gpu_soak, "TURNS", 1)
     bench_gpu_soak.run(tmp_path / "soak.json", 0.15, "cpu")
     report = json.loads((tmp_path / "soak.json").read_text())
     assert json.loads(capsys.readouterr().out) == report and report["kind"] == "gpu-soak" and report["tiny"] == 1
