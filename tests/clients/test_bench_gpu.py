@@ -43,7 +43,7 @@ def test_cases_at_small_sizes(name, tmp_path):
     report = bench_gpu.run(tmp_path / "gpu.json", quick=True, only=name, device="cpu")
     assert json.loads((tmp_path / "gpu.json").read_text()) == report and report["tiny"] == 1
     (found, result), = report["cases"].items()
-    assert found == name and result["plain"]["p50_ms"] > 0
+    assert found == name and result["plain"]["p50_ms"] >= (0 if name == "copy" else 0.01)        # 64 KiB are copied in no time
     # float32 rounding, or the places OpenCV rounds and whole levels; half precision as autocast uses it
     for way, least in (("live", 50 if name == "finished" else 90), ("live_f16", 30)):
         assert way not in result or result[way]["psnr_db"] > least
