@@ -182,5 +182,6 @@ def run(json_path: Path | None, minutes: float, device: str = "auto") -> int:
         Path(json_path).write_text(text + "\n", "utf-8")
     print(text)
     if names := grown(found["memory"]):
-        print("it grows: " + ", ".join(f"{each} {found['memory'][each]['mb_per_minute']:.2f} MB per minute" for each in names), file=sys.stderr)
+        rates = (f"{each} {found['memory'][each]['mb_per_minute']:.2f} MB per minute" for each in names)
+        print("it grows: " + ", ".join(rates), file=sys.stderr)
     return int(bool(names))
