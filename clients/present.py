@@ -28,7 +28,7 @@ def run(options: Options, args: argparse.Namespace) -> int:
     where = ServeOptions(
         host=args.host, port=args.port, token=args.token, max_sessions=args.max_sessions, fps=options.fps,
         size=options.size, cert=cert, key=key, origins=tuple(args.origin), ice_servers=tuple(args.ice_server),
-        listen=args.listen,
+        listen=args.listen, mood=options.mood, liveliness=options.liveliness,
     )
     keep_flat()
     asyncio.run(serve(session_factory(options), Gallery(chosen), where, ready=announce))
@@ -57,7 +57,8 @@ def session_factory(options: Options) -> SessionFactory:
 
     async def make(request: SessionRequest) -> Session:
         asked = dataclasses.replace(options, fps=request.fps, size=request.size,
-                                    background=request.background or options.background)
+                                    background=request.background or options.background, mood=request.mood or options.mood,
+                                    liveliness=options.liveliness if request.liveliness is None else request.liveliness)
         face = await asyncio.to_thread(assemble.face, asked, request.avatar, make_animator)
         settle_once()                            # the first face brought in the last modules
         return assemble.session(asked, sinks=list(request.sinks), prepared=face)

@@ -11,7 +11,7 @@ from limner.models.avatar import bundled_avatars, load_avatar
 from limner.streams.desk import Desk, Drawn
 
 from . import assemble
-from .options import Options
+from .options import MOODS, Options
 
 KEPT = 64                          # pictures whose expressions are kept: more than any latency cap holds
 
@@ -21,6 +21,7 @@ class Seat:
 
     def __init__(self, animator: Animator) -> None:
         self._animator = animator
+        self._mood: str | None = None            # asked for since; whoever sits here later draws in it too
         self._drawn: dict[int, Drawn] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -46,7 +47,15 @@ class Seat:
         fits = [(tuple(a.size), tuple(a.window)) for a in (self._animator, animator)]
         if fits[0] != fits[1]:
             raise UsageError(f"that avatar is drawn at {fits[1][0]}, the session at {fits[0][0]}: they must be equal")
+        if self._mood is not None and hasattr(animator, "mood"):
+            animator.mood = self._mood
         self._animator = animator
+
+    def feel(self, mood: str) -> None:
+        """Draw in this mood from the next picture on, whoever sits here. Raises UsageError when the animator has none."""
+        if not hasattr(self._animator, "mood"):
+            raise UsageError("this animator draws no moods; use morphable")
+        self._mood = self._animator.mood = mood
 
 
 def _expression(animator: Animator, window: FeatureWindow) -> Expression | None:
@@ -67,4 +76,4 @@ def desk(session: Session, seat: Seat, face: assemble.Face, options: Options) ->
 
         seat.take(await asyncio.to_thread(rig))
 
-    return Desk(session, drawn=seat.drawn, avatars={own.name, *bundled_avatars()}, change=change)
+    return Desk(session, drawn=seat.drawn, avatars={own.name, *bundled_avatars()}, change=change, moods=MOODS, feel=seat.feel)

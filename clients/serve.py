@@ -14,7 +14,7 @@ from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.errors import DeviceError, UsageError
 
 from . import serve_audio, serve_avatars, serve_metrics, serve_say
-from .options import RATES, SIZES
+from .options import MOODS, RATES, SIZES
 from .serve_avatars import Gallery
 from .serve_security import check_bind, guard, is_loopback, one_line_errors
 from .serve_sessions import SessionFactory, SessionRequest, Sessions
@@ -29,7 +29,8 @@ DRAIN_SECONDS = 2.0
 class ServeOptions:
     """Where and for whom. `token` is demanded for any `host` but this machine; `origins` are other sites' pages that may call.
 
-    With `listen` a visitor's microphone is whom the avatar listens to; it speaks by /say and /audio.
+    With `listen` a visitor's microphone is whom the avatar listens to; it speaks by /say and /audio. `fps`, `size`, `mood`
+    and `liveliness` are what a visitor gets who chooses nothing; the last two only say so, `factory` knows them itself.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +39,8 @@ class ServeOptions:
     max_sessions: int = 8
     fps: int = 25
     size: int = 512
+    mood: str = "neutral"
+    liveliness: float = 1.0
     cert: Path | None = None
     key: Path | None = None
     origins: tuple[str, ...] = ()
@@ -79,7 +82,8 @@ def _page_routes(options: ServeOptions) -> list[web.AbstractRouteDef]:
         return web.FileResponse(WEB / "icon.svg", headers={"Content-Type": "image/svg+xml"})
 
     async def choices(request: web.Request) -> web.Response:
-        return web.json_response({"fps": RATES, "sizes": SIZES, "default": {"fps": options.fps, "size": options.size},
+        default = {name: getattr(options, name) for name in ("fps", "size", "mood", "liveliness")}
+        return web.json_response({"fps": RATES, "sizes": SIZES, "moods": MOODS, "default": default,
                                   "iceServers": [{"urls": url} for url in options.ice_servers]})
 
     return [web.get("/", page), web.get("/stage", stage), web.get("/favicon.ico", icon), web.get("/options", choices), web.static("/web", WEB)]

@@ -4,10 +4,12 @@ A session lives as long as one of its peers. One that fails takes its own peers 
 """
 
 import asyncio
+import dataclasses
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from limner.engine.clock import Clock
 from limner.engine.errors import Busy, UsageError
@@ -24,6 +26,7 @@ from .serve_limits import RateLimit
 log = logging.getLogger(__name__)
 STATUS_EVERY = 0.5            # s between the figures sent to each page
 COSTS = ("features", "draw", "stages", "colour")
+LOOK = attrgetter("fps", "size", "background", "mood", "liveliness")     # of a request: those who agree on it may share a session
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class SessionRequest:
     size: int                                      # px, side of the square picture
     sinks: tuple[AVSink, ...] = ()
     background: str | None = None                  # as `models.backdrop` names it; None is the server's own
+    mood: str | None = None                        # one of `options.MOODS`; None is the server's own
+    liveliness: float | None = None                # 0 still .. 1 natural; None is the server's own
 
 
 SessionFactory = Callable[[SessionRequest], Awaitable[Session]]
@@ -110,11 +115,12 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._live)
 
-    async def open(self, avatar: Avatar | None, fps: int, size: int, *, background: str | None = None,
-                   shared: bool = False) -> Live:
+    async def open(self, avatar: Avatar | None, fps: int, size: int, *, background: str | None = None, mood: str | None = None,
+                   liveliness: float | None = None, shared: bool = False) -> Live:
         """A new running session; with `shared`, the one that already shows this face to all, if there is one. Raises Busy when the server is full, draining or asked too often."""
         self._rate.check()
-        if shared and (running := self._showing(avatar, fps, size, background)):
+        wanted = SessionRequest(avatar, fps, size, (), background, mood, liveliness)
+        if shared and (running := self._showing(wanted)):
             return running
         if self._draining or len(self._live) + self._opening >= self.limit:
             raise Busy(f"all {self.limit} places are taken; try again when somebody has left")
@@ -122,7 +128,7 @@ class Sessions:
         self._opening += 1
         try:
             sink = WebRTCSink((size, size), fps, clock=self._clock)
-            request = SessionRequest(avatar, fps, size, (sink,), background)
+            request = dataclasses.replace(wanted, sinks=(sink,))
             live = Live(secrets.token_urlsafe(9), request, await self._factory(request), sink,
                         lambda error: self._fail(live, error), shared)
         finally:
@@ -134,11 +140,11 @@ class Sessions:
         log.info("session opened", extra={"fields": {"session": live.id, "fps": fps, "size": size}})
         return live
 
-    def _showing(self, avatar: Avatar | None, fps: int, size: int, background: str | None) -> Live | None:
+    def _showing(self, wanted: SessionRequest) -> Live | None:
         for live in self._live.values():
-            asked = live.request
-            same = avatar is asked.avatar or (avatar and asked.avatar and avatar.sha256 == asked.avatar.sha256)
-            if live.shared and same and (asked.fps, asked.size, asked.background) == (fps, size, background):
+            ours, theirs = wanted.avatar, live.request.avatar
+            same = ours is theirs or (ours and theirs and ours.sha256 == theirs.sha256)
+            if live.shared and same and LOOK(live.request) == LOOK(wanted):
                 return live
         return None
 

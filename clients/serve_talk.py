@@ -4,6 +4,7 @@ All three answer an offer with 201, `Location`, `ETag` and an SDP answer that ho
 location adds the peer's later candidates, DELETE ends.
 """
 
+import math
 import secrets
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from limner.engine.errors import UsageError
 from limner.models.backdrop import parse
 from limner.streams.peer import Peer, check_offer
 
-from .options import RATES, SIZES
+from .options import MOODS, RATES, SIZES
 from .serve_avatars import Gallery
 from .serve_limits import MAX_SDP_BODY, read_body
 from .serve_sessions import Live, Sessions
@@ -41,7 +42,7 @@ class Talk:
         return found
 
     async def talk(self, request: web.Request) -> web.Response:
-        """A session of one's own: microphone up, avatar down. `?avatar=&fps=&size=&background=` choose the face.
+        """A session of one's own: microphone up, avatar down. `?avatar=&fps=&size=&background=&mood=&liveliness=` choose the face.
 
         With `?listen=1` the microphone does not speak through the face: the avatar listens to it.
         """
@@ -103,7 +104,8 @@ class Talk:
         background = request.query.get("background")
         if background is not None:
             parse(background, files=False)                   # a caller names no files of the server's
-        return await self._sessions.open(avatar, fps, size, background=background, shared=shared)
+        return await self._sessions.open(avatar, fps, size, background=background, mood=_mood(request),
+                                         liveliness=_liveliness(request), shared=shared)
 
     async def _answer(self, request: web.Request, offer: str, live: Live, *, sees: bool, hears: bool,
                       converses: bool = False) -> web.Response:
@@ -137,6 +139,26 @@ def _number(request: web.Request, name: str, default: int, allowed: tuple[int, .
     if not text.isascii() or not text.isdigit() or int(text[:9]) not in allowed:
         raise UsageError(f"{name}={text[:20]!r}: expected one of {', '.join(map(str, allowed))}")
     return int(text)
+
+
+def _mood(request: web.Request) -> str | None:
+    mood = request.query.get("mood")
+    if mood is not None and mood not in MOODS:
+        raise UsageError(f"mood={mood[:20]!r}: expected one of {', '.join(MOODS)}")
+    return mood
+
+
+def _liveliness(request: web.Request) -> float | None:
+    text = request.query.get("liveliness")
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:                                  # NaN is not either
+        raise UsageError(f"liveliness={text[:20]!r}: expected a number from 0 (still) to 1 (natural)")
+    return value
 
 
 def _text(body: bytes) -> str:

@@ -39,15 +39,17 @@ class Drawn:
 class Desk:
     """One per session; every method belongs to the event loop's thread.
 
-    `drawn(pts)` gives the newest Drawn at or before a time on the media clock; `change(name)` seats another of `avatars`.
+    `drawn(pts)` gives the newest Drawn at or before a time on the media clock; `change(name)` seats another of `avatars`,
+    `feel(name)` draws in another of `moods`, from the next picture on.
     Events (`tell` says who hears them): "utterance" {id, state: started | finished | interrupted}, "interrupted",
     "avatar" {name, state: changed | failed}.
     """
 
     def __init__(self, session: Attended, *, drawn: Callable[[int], Drawn | None] = lambda pts: None,
-                 avatars: Collection[str] = (), change: Callable[[str], Awaitable[None]] | None = None) -> None:
-        self._session, self._change = session, change
-        self.drawn, self._avatars = drawn, sorted(avatars)
+                 avatars: Collection[str] = (), change: Callable[[str], Awaitable[None]] | None = None,
+                 moods: Collection[str] = (), feel: Callable[[str], None] | None = None) -> None:
+        self._session, self._change, self._feel = session, change, feel
+        self.drawn, self._avatars, self._moods = drawn, sorted(avatars), list(moods)
         self._listeners: list[Callable[[Event], None]] = []
         self._utterances: dict[int, Utterance] = {}          # not yet over
         self._unheard: set[int] = set()                      # of them, those not yet begun
@@ -128,6 +130,13 @@ class Desk:
         else:
             self._tell("avatar", name=name, state="changed")
 
+    def _do_mood(self, command: Event) -> Mapping[str, Any]:
+        name = command.data.get("name")
+        if self._feel is None or name not in self._moods:
+            raise UsageError(f"no mood {str(name)!r:.60} to draw in; there are: {', '.join(self._moods) or 'none'}")
+        self._feel(name)
+        return {"name": name}
+
     def _do_status(self, command: Event) -> Mapping[str, Any]:
         return {"latency_ms": milliseconds(self._session.latency()), "pts": self._pts, "avatars": self._avatars,
-                "utterances": sorted(self._utterances)}
+                "moods": self._moods, "utterances": sorted(self._utterances)}

@@ -35,7 +35,7 @@ export class Connection extends EventTarget {
   session = null;            // the server's id of this session
   state = "connecting";
 
-  /** Connect with `choice` {avatar, fps, size, background}; an existing connection is replaced. */
+  /** Connect with `choice` {avatar, fps, size, background, mood, liveliness}, all text; an existing connection is replaced. */
   async open(choice, iceServers = []) {
     this.close();
     this.#query = new URLSearchParams(Object.entries(choice).filter(([, value]) => value)).toString();

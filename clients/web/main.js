@@ -151,7 +151,8 @@ function reconnect(avatar = portraits.chosen) {
   stats = new StreamStats();
   status = null;
   const background = $("background").value === "colour" ? $("colour").value : $("background").value;
-  return connection.open({ avatar: avatar.name, fps: $("fps").value, size: $("size").value, background }, options.iceServers);
+  const look = { fps: $("fps").value, size: $("size").value, background, mood: $("mood").value, liveliness: $("liveliness").value };
+  return connection.open({ avatar: avatar.name, ...look }, options.iceServers);
 }
 
 connection.addEventListener("state", () => {
@@ -197,7 +198,7 @@ $("sound-file").addEventListener("change", ({ target }) => {
   if (target.files[0]) say(target.files[0]);
   target.value = "";
 });
-for (const id of ["size", "fps", "colour"]) $(id).addEventListener("change", () => reconnect());
+for (const id of ["size", "fps", "colour", "mood", "liveliness"]) $(id).addEventListener("change", () => reconnect());
 $("background").addEventListener("change", () => {
   $("colour").hidden = $("background").value !== "colour";
   reconnect();
@@ -255,6 +256,8 @@ async function start() {
     [options] = await Promise.all([json("/options"), portraits.load()]);
     fill($("size"), options.sizes, options.default.size, (n) => `${n} px`);
     fill($("fps"), options.fps, options.default.fps, (n) => String(n));
+    fill($("mood"), options.moods, options.default.mood, (name) => name[0].toUpperCase() + name.slice(1));
+    $("liveliness").value = options.default.liveliness;
     await reconnect();
   } catch (problem) {
     if (problem.status === 401) askToken();

@@ -1,11 +1,11 @@
 // The portrait with nothing around it, for OBS browser sources and overlays. It watches the session somebody talks in
-// (the newest one), or what the address asks for: ?session=ID, or ?avatar=&size=&fps=&background= for one of its own.
+// (the newest one), or what the address asks for: ?session=ID, or ?avatar=&size=&fps=&background=&mood=&liveliness= for one of its own.
 
 import { AlphaCanvas } from "./alpha.js";
 import { json } from "./api.js";
 import { Connection } from "./connection.js";
 
-const CHOICES = ["session", "avatar", "size", "fps", "background"];
+const CHOICES = ["session", "avatar", "size", "fps", "background", "mood", "liveliness"];
 const film = document.getElementById("film");
 const face = document.getElementById("face");
 const asked = new URLSearchParams(location.search);

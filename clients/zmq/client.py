@@ -146,8 +146,12 @@ class Client:
         """Change to another avatar; the event "avatar" tells when it is seen."""
         self.command("avatar", data={"name": name})
 
+    def mood(self, name: str) -> None:
+        """Draw in another mood, one that `status` lists, from the next picture on."""
+        self.command("mood", data={"name": name})
+
     def status(self) -> Mapping[str, Any]:
-        """{latency_ms, pts, avatars, utterances}."""
+        """{latency_ms, pts, avatars, moods, utterances}."""
         return self.command("status")
 
     def command(self, name: str, header: Mapping[str, Any] | None = None, payload: Any = b"", *,

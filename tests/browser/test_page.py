@@ -155,6 +155,19 @@ async def test_other_sizes_and_rates_are_given(visit):
     await until(page, "document.getElementById('face').videoWidth === 256")
 
 
+async def test_another_mood_and_liveliness_are_given(visit, site):
+    asked = []
+    make = site._make
+    site._make = lambda request: asked.append((request.mood, request.liveliness)) or make(request)
+    page = await visit()
+    await page.select_option("#mood", "serious")
+    await page.wait_for_selector('#frame[data-playing="true"]')
+    await page.fill("#liveliness", "0")
+    await page.wait_for_selector('#frame[data-playing="true"]')
+    assert [*dict.fromkeys(asked)] == [("neutral", 1.0), ("serious", 1.0), ("serious", 0.0)]
+    assert not page.problems
+
+
 async def test_the_stream_can_be_kept(visit, tmp_path):
     page = await visit()
     await page.click("#record")

@@ -41,3 +41,15 @@ async def test_one_maker_serves_all_requests(monkeypatch, paper_face):  # noqa: 
     sessions = [await make(SessionRequest(default_avatar(), fps, 256)) for fps in (25, 50)]
     assert [fps for fps, _ in asked] == [25, 50] and asked[0][1] is asked[1][1] is morphable.create
     assert len(set(map(id, sessions))) == len(paper_face) == 2
+
+
+@pytest.mark.parametrize(("request_", "drawn"), [
+    ({}, ("serious", 0.5)), ({"mood": "warm"}, ("warm", 0.5)), ({"liveliness": 0.0}, ("serious", 0.0)),
+])
+async def test_a_visitors_mood_and_liveliness_go_before_the_servers(monkeypatch, request_, drawn):
+    faces, real = [], assemble.face
+    monkeypatch.setattr(assemble, "face", lambda *args: faces.append(real(*args)) or faces[-1])
+    make = session_factory(Options(mood="serious", liveliness=0.5))
+    await make(SessionRequest(default_avatar(), 25, 256, **request_))
+    animator = faces[0].animator
+    assert (animator.mood, animator.idle.liveliness) == drawn

@@ -72,6 +72,23 @@ def test_another_must_fit(seat):
         seat.take(other)
 
 
+def test_a_mood_is_drawn_at_once_and_kept_by_whoever_comes_next():
+    options = Options(size=256, liveliness=0.0)
+    seat = Seat(assemble.face(options).animator)
+    before = seat.draw(window(0)).pixels.copy()
+    seat.feel("serious")
+    serious = seat.draw(window(3600)).pixels.copy()
+    assert np.abs(serious.astype(int) - before).max() > 10
+    seat.take(assemble.face(options).animator)
+    np.testing.assert_array_equal(seat.draw(window(7200)).pixels, serious)
+    assert seat.mood == "serious"
+
+
+def test_an_animator_without_moods_says_so(seat):
+    with pytest.raises(UsageError, match="no moods"):
+        seat.feel("warm")
+
+
 async def test_another_avatar_while_the_session_draws():
     options = Options(size=256)
     face = assemble.face(options)
@@ -81,8 +98,10 @@ async def test_another_avatar_while_the_session_draws():
     reception.tell(heard.put_nowait)
     before = seat.draw(window(0)).pixels.copy()
     other = next(n for n in reception.perform(Event("status"))["avatars"] if n != face.avatar.name)
+    reception.perform(Event("mood", {"name": "warm"}))
     reception.perform(Event("avatar", {"name": other}))
     assert dict((await heard.get()).data) == {"name": other, "state": "changed"}
     assert np.abs(seat.draw(window(0)).pixels.astype(int) - before).mean() > 5
+    assert seat.mood == "warm"
 
 

@@ -40,7 +40,7 @@ async def test_no_path_leads_out(stage, path):  # noqa: F811
 
 
 @pytest.mark.parametrize("path", ["/talk", "/whep"])
-@pytest.mark.parametrize("query", ["avatar", "fps", "size", "background", "session"])
+@pytest.mark.parametrize("query", ["avatar", "fps", "size", "background", "mood", "liveliness", "session"])
 async def test_no_header_can_be_slipped_in(stage, path, query):  # noqa: F811
     _, offer = await stage.offer()
     answer = await stage.client.post(path, params={query: SPLIT}, data=offer, headers={"Content-Type": "application/sdp"})

@@ -50,7 +50,7 @@ async def desk(stage):
         if name == "broken":
             raise InputError("no such face")
 
-    desk = Desk(stage, avatars=["iris", "broken"], change=change)
+    desk = Desk(stage, avatars=["iris", "broken"], change=change, moods=["neutral", "warm"], feel=stage.told.append)
     desk.heard = []
     desk.tell(lambda event: desk.heard.append((event.name, dict(event.data))))
     return desk
@@ -117,8 +117,22 @@ async def test_avatars_that_are_not_offered(desk, name):
         desk.perform(Event("avatar", {"name": name}))
 
 
+async def test_another_mood(stage, desk):
+    assert desk.perform(Event("mood", {"name": "warm"})) == {"name": "warm"}
+    assert stage.told == ["warm"]
+
+
+@pytest.mark.parametrize("name", ["angry", None, 3, ["warm"]])
+async def test_moods_that_there_are_not(desk, name):
+    with pytest.raises(UsageError, match="there are: neutral, warm"):
+        desk.perform(Event("mood", {"name": name}))
+    with pytest.raises(UsageError, match="there are: none"):
+        Desk(Stage()).perform(Event("mood", {"name": "warm"}))
+
+
 async def test_status(desk):
-    assert desk.perform(Event("status")) == {"latency_ms": 100.0, "pts": 0, "avatars": ["broken", "iris"], "utterances": []}
+    assert desk.perform(Event("status")) == {"latency_ms": 100.0, "pts": 0, "avatars": ["broken", "iris"],
+                                             "moods": ["neutral", "warm"], "utterances": []}
 
 
 class Delivered:
