@@ -32,7 +32,8 @@ class Histogram:
         """Milliseconds below which the share `q` in [0, 1] of all observations lies; 0 when there are none."""
         if not self.count:
             return 0.0
-        at = int(np.searchsorted(np.cumsum(self._buckets), q * self.count))
+        below = np.cumsum(self._buckets)
+        at = int(np.searchsorted(below, q * below[-1]))      # not `count`, which another thread may have raised since
         upper = _EDGES_NS[min(at, len(_EDGES_NS) - 1)]
         lower = _EDGES_NS[at - 1] if at else 0
         return min(float(lower + upper) / 2, float(self.max_ns)) / 1e6
