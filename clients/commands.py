@@ -29,6 +29,7 @@ def add_serve(subparsers, face) -> None:
     p.add_argument("--origin", action="append", default=[], metavar="URL", help="another site whose pages may call (repeatable)")
     p.add_argument("--ice-server", action="append", default=[], metavar="URL", help="stun: or turn: server (repeatable)")
     p.add_argument("--listen", action="store_true", help="the avatar listens to the visitor's microphone instead of speaking it; it speaks by /say and /audio")
+    p.add_argument("--recordings", type=Path, metavar="DIR", help="folder for sessions recorded here by POST /record")
     p.set_defaults(handler=lambda a: work("present").run(options_of(a), a))
 
 
@@ -46,8 +47,10 @@ def add_run(subparsers, face) -> None:
     p.add_argument("--to", dest="sinks", action="append", default=[], metavar="SINK",
                    help="camera[:DEVICE], zmq:ENDPOINT, whip:URL, FILE.mp4 or null (repeatable)")
     p.add_argument("--listen", metavar="SOURCE", help="mic[:NAME] or zmq:ENDPOINT: whom the avatar talks with; it looks at them and nods")
+    p.add_argument("--recordings", type=Path, metavar="DIR", help="folder for what other programs record with the bus's command `record`")
     p.add_argument("--quiet", action="store_true")
-    p.set_defaults(handler=lambda a: work("run").run(options_of(a), a.source, a.sinks, listen=a.listen, report=a.report, quiet=a.quiet))
+    p.set_defaults(handler=lambda a: work("run").run(options_of(a), a.source, a.sinks, listen=a.listen, recordings=a.recordings,
+                                                     report=a.report, quiet=a.quiet))
 
 
 def add_rig(subparsers) -> None:

@@ -13,6 +13,7 @@ from limner.engine.session import Session
 from . import assemble, certificates
 from .memory import keep_flat, settle
 from .options import Options
+from .recordings import checked
 from .serve import ServeOptions, serve
 from .serve_avatars import Gallery
 from .serve_security import check_bind
@@ -28,7 +29,7 @@ def run(options: Options, args: argparse.Namespace) -> int:
     where = ServeOptions(
         host=args.host, port=args.port, token=args.token, max_sessions=args.max_sessions, fps=options.fps,
         size=options.size, cert=cert, key=key, origins=tuple(args.origin), ice_servers=tuple(args.ice_server),
-        listen=args.listen, mood=options.mood, liveliness=options.liveliness,
+        listen=args.listen, recordings=checked(args.recordings), mood=options.mood, liveliness=options.liveliness,
     )
     keep_flat()
     asyncio.run(serve(session_factory(options), Gallery(chosen), where, ready=announce))

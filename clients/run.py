@@ -5,21 +5,21 @@ import contextlib
 import re
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Self
 
 from limner.engine.clock import Clock, DeviceClock, MonotonicClock, milliseconds
 from limner.engine.errors import LimnerError, UsageError
 from limner.engine.protocols import AudioSource, AVSink
 from limner.engine.session import Session
-from limner.engine.types import AudioChunk, Picture
+from limner.streams.watched import Watched
 
 from . import assemble, loader, seat
 from .memory import keep_flat, settle
 from .options import Options
 from .overhear import check_live, listening
+from .recordings import checked
 from .render import say_flat, say_notes, write_report
 
 SOURCES = {"mic": "microphone", "zmq": "zeromq"}
@@ -54,51 +54,21 @@ def clock_for(source: str) -> Clock:
     return DeviceClock() if source.split(":")[0] == "mic" else MonotonicClock()
 
 
-class Watched:
-    """A sink whose first failure is kept, to be reported when the session, which goes on without it, is over."""
-
-    def __init__(self, sink: AVSink) -> None:
-        self.sink = sink
-        self.begun: Callable[[], None] = lambda: None        # called before each picture: all is open and running then
-        self.error: Exception | None = None
-
-    async def __aenter__(self) -> Self:
-        await self.sink.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._keep(self.sink.__aexit__(*exc))
-
-    async def show(self, picture: Picture) -> None:
-        self.begun()
-        await self._keep(self.sink.show(picture))
-
-    async def play(self, chunk: AudioChunk) -> None:
-        await self._keep(self.sink.play(chunk))
-
-    async def _keep(self, call: Awaitable[None]) -> None:
-        try:
-            await call
-        except Exception as error:
-            self.error = self.error or error
-            raise
-
-
-def run(options: Options, source: str, sinks: Sequence[str], *, listen: str | None = None, report: Path | None = None,
-        quiet: bool = False) -> int:
+def run(options: Options, source: str, sinks: Sequence[str], *, listen: str | None = None, recordings: Path | None = None,
+        report: Path | None = None, quiet: bool = False) -> int:
     """Run until the source ends, Ctrl-C or SIGTERM; each closes recordings and devices. Returns 0.
 
-    `listen` names the sound of whom the avatar talks with. Raises the errors of the parts named (exit status 2). A sink
+    `listen` names the sound of whom the avatar talks with; `recordings` the folder for what is recorded from a bus. Raises the errors of the parts named (exit status 2). A sink
     that fails while others still work is reported when the session is over; the failure of the last one ends it.
     """
     if not sinks:
         raise UsageError("nothing to send to; expected at least one --to SINK, for example --to talk.mp4")
     keep_flat()
-    return asyncio.run(live(options, source, sinks, report, quiet, listen))
+    return asyncio.run(live(options, source, sinks, report, quiet, listen, checked(recordings)))
 
 
 async def live(options: Options, source: str, sinks: Sequence[str], report: Path | None, quiet: bool,
-               listen: str | None = None) -> int:
+               listen: str | None = None, folder: Path | None = None) -> int:
     """Assemble and run one session. What is named is checked before the slow seating of the face."""
     clock = clock_for(source)
     ear, makers = source_of(source, clock), [sink_maker(text) for text in sinks]
@@ -110,7 +80,7 @@ async def live(options: Options, source: str, sinks: Sequence[str], report: Path
     outlets = [Watched(make(size=face.animator.size, fps=options.fps)) for make in makers]
     face.animator = seated = seat.Seat(face.animator)
     session = assemble.session(options, sinks=outlets, source=ear, clock=clock, prepared=face)
-    desk = seat.desk(session, seated, face, options)
+    desk = seat.desk(session, seated, face, options, folder)
     for part in (ear, *(outlet.sink for outlet in outlets)):
         if hasattr(part, "attend"):                      # a bus also carries expressions, events and commands
             part.attend(desk)

@@ -1,6 +1,8 @@
 """The animator's seat: who sits in it may change while the session draws, and what was drawn can be read."""
 
 import asyncio
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from limner.engine.errors import UsageError
@@ -10,7 +12,7 @@ from limner.engine.types import EXPRESSION_ROW, Expression, FeatureWindow, Frame
 from limner.models.avatar import bundled_avatars, load_avatar
 from limner.streams.desk import Desk, Drawn
 
-from . import assemble
+from . import assemble, recordings
 from .options import MOODS, Options
 
 KEPT = 64                          # pictures whose expressions are kept: more than any latency cap holds
@@ -66,8 +68,11 @@ def _expression(animator: Animator, window: FeatureWindow) -> Expression | None:
     return Expression.from_row(window.rows[centre], window.pts) if window.rows.shape[1] == EXPRESSION_ROW else None
 
 
-def desk(session: Session, seat: Seat, face: assemble.Face, options: Options) -> Desk:
-    """What other programs may do with this session. Avatars to change to: the one it began with, and the bundled ones."""
+def desk(session: Session, seat: Seat, face: assemble.Face, options: Options, folder: Path | None = None) -> Desk:
+    """What other programs may do with this session. Avatars to change to: the one it began with, and the bundled ones.
+
+    What they record goes into `folder`; without one they cannot.
+    """
     own = face.avatar
 
     async def change(name: str) -> None:
@@ -76,4 +81,5 @@ def desk(session: Session, seat: Seat, face: assemble.Face, options: Options) ->
 
         seat.take(await asyncio.to_thread(rig))
 
-    return Desk(session, drawn=seat.drawn, avatars={own.name, *bundled_avatars()}, change=change, moods=MOODS, feel=seat.feel)
+    film = partial(recordings.new, folder, size=tuple(seat.size), fps=options.fps) if folder else None
+    return Desk(session, drawn=seat.drawn, avatars={own.name, *bundled_avatars()}, change=change, moods=MOODS, feel=seat.feel, film=film)

@@ -13,7 +13,7 @@ from aiohttp import web
 from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.errors import DeviceError, UsageError
 
-from . import serve_audio, serve_avatars, serve_metrics, serve_say
+from . import serve_audio, serve_avatars, serve_metrics, serve_record, serve_say
 from .options import MOODS, RATES, SIZES
 from .serve_avatars import Gallery
 from .serve_security import check_bind, guard, is_loopback, one_line_errors
@@ -29,7 +29,7 @@ DRAIN_SECONDS = 2.0
 class ServeOptions:
     """Where and for whom. `token` is demanded for any `host` but this machine; `origins` are other sites' pages that may call.
 
-    With `listen` a visitor's microphone is whom the avatar listens to; it speaks by /say and /audio. `fps`, `size`, `mood`
+    Callers may record sessions into the folder `recordings`. With `listen` a visitor's microphone is whom the avatar listens to; it speaks by /say and /audio. `fps`, `size`, `mood`
     and `liveliness` are what a visitor gets who chooses nothing; the last two only say so, `factory` knows them itself.
     """
 
@@ -46,6 +46,7 @@ class ServeOptions:
     origins: tuple[str, ...] = ()
     ice_servers: tuple[str, ...] = ()
     listen: bool = False
+    recordings: Path | None = None
     clock: Clock = field(default_factory=MonotonicClock)
 
 
@@ -60,6 +61,7 @@ def make_app(factory: SessionFactory, gallery: Gallery, options: ServeOptions) -
     app.add_routes(_page_routes(options))
     app.add_routes(talk.routes())
     app.add_routes(serve_say.routes(sessions))
+    app.add_routes(serve_record.routes(sessions, options.recordings))
     app.add_routes(serve_audio.routes(sessions, gallery, options.clock, fps=options.fps, size=options.size))
     app.add_routes(serve_metrics.routes(sessions))
     app.add_routes(serve_avatars.routes(gallery))

@@ -19,6 +19,7 @@ from limner.engine.types import AudioChunk
 from limner.models.avatar import Avatar
 from limner.streams.peer import Peer
 from limner.streams.sinks.webrtc import WebRTCSink
+from limner.streams.takes import Take
 
 from .serve_admission import Admission, Load, Meter, cores_here
 from .serve_limits import RateLimit
@@ -60,6 +61,7 @@ class Live:
     utterances: int = 0                            # given to it in all
     waiting: int = 0                               # of them, not yet finished
     meter: Meter = field(default_factory=Meter)
+    take: Take | None = None                       # the last recording, until it is stopped
 
     def start(self, work: Coroutine) -> None:
         """Run `work` for as long as the session lives; if it fails, so does the session."""
@@ -79,6 +81,10 @@ class Live:
             peer.tell(message)
 
     @property
+    def recording(self) -> bool:
+        return self.take is not None and not self.take.over.is_set()
+
+    @property
     def load(self) -> Load:
         return Load(self.request.size**2 * self.request.fps, self.meter.cores)
 
@@ -93,7 +99,7 @@ class Live:
     def status(self) -> dict:
         """Figures for the page: the engine's own, and what the network sink adds."""
         return {"session": self.id, "latency": self.session.latency(), "engine": self.session.metrics.snapshot(),
-                "viewers": len(self.peers), "packets_dropped": self.sink.packets_dropped,
+                "viewers": len(self.peers), "recording": self.recording, "packets_dropped": self.sink.packets_dropped,
                 "voice_lost": sum(p.microphone.lost for p in self.peers.values() if p.microphone)}
 
 

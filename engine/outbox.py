@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from .clock import TICKS, Clock
+from .errors import UsageError
 from .metrics import Metrics
 from .protocols import AVSink
 from .types import AudioChunk, Picture
@@ -79,6 +80,12 @@ class Outbox:
         self._filled = asyncio.Event()
         self._empty = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._closing = asyncio.Lock()           # the session's end may come while somebody detaches the sink
+        self._left = False
+
+    @property
+    def begun(self) -> bool:
+        return self._task is not None
 
     @property
     def name(self) -> str:
@@ -90,13 +97,18 @@ class Outbox:
         self._task = asyncio.create_task(self._feed(), name=f"outbox {self.name}")
 
     async def close(self) -> None:
-        """Wait for the sink to take what was handed over, `DRAIN` ticks at most, then leave it."""
-        if self._task is None or self.error is not None:
-            return
-        await self._drain()
-        self._task.cancel()
-        await asyncio.wait({self._task})
-        await self._leave()
+        """Wait for the sink to take what was handed over, `DRAIN` ticks at most, then leave it; again is harmless."""
+        async with self._closing:
+            if self._task is None or self._left:
+                return
+            self._left = True
+            if self.error is None:
+                await self._drain()
+            if self.error is None:               # a sink that failed, perhaps just now, is left by its own task
+                self._task.cancel()
+            await asyncio.wait({self._task})
+            if self.error is None:
+                await self._leave()
 
     def show(self, picture: Picture) -> None:
         before = self.pictures.dropped
@@ -163,17 +175,25 @@ class Outboxes:
     def __init__(self, sinks: Sequence[AVSink], clock: Clock, metrics: Metrics) -> None:
         self._clock, self._metrics = clock, metrics
         self._boxes = [Outbox(sink, clock, metrics) for sink in sinks]
+        self._over = False
 
     async def open(self) -> None:
-        for box in self._boxes:
-            await box.open()
+        for box in list(self._boxes):
+            if not box.begun:                    # one that was attached before is
+                await box.open()
 
     async def close(self) -> None:
+        self._over = True
         await asyncio.gather(*(box.close() for box in self._boxes))
 
     async def attach(self, sink: AVSink) -> None:
+        """Raises UsageError once closed; what was opened meanwhile is closed again."""
         box = Outbox(sink, self._clock, self._metrics)
-        await box.open()
+        if not self._over:
+            await box.open()
+        if self._over:
+            await box.close()
+            raise UsageError("the session is over and takes no more outlets")
         self._boxes.append(box)
 
     async def detach(self, sink: AVSink) -> None:

@@ -165,7 +165,11 @@ class Session:
         self._painter.overlay(None if expression is None else expression.row())
 
     async def attach(self, sink: AVSink) -> None:
-        """Open one more sink and deliver to it from now on."""
+        """Open one more sink and deliver to it from now on. Raises UsageError once the session is closed, and what the
+        opening of the sink raises.
+        """
+        if self._over.is_set():
+            raise UsageError("the session is closed and takes no more outlets")
         await self._outboxes.attach(sink)
 
     async def detach(self, sink: AVSink) -> None:

@@ -37,7 +37,7 @@ MAX_HEADER = 4096                    # bytes
 MAX_SIDE = 4096                      # px
 MAX_SECONDS = 10                     # of sound in one message
 MAX_SPEECH = 120                     # s in one "say"
-CONTROLS = ("interrupt", "express_none", "express", "say", "avatar", "mood", "status")
+CONTROLS = ("interrupt", "express_none", "express", "say", "avatar", "mood", "record", "record_stop", "status")
 DTYPES = {"f32": np.dtype("<f4"), "s16": np.dtype("<i2")}
 # Bytes of a picture: fixed per pixel, except for JPEG, which is at most as large as raw.
 KINDS = {"i420": 1.5, "rgb": 3, "bgra": 4, "jpeg": 3}

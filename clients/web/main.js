@@ -150,6 +150,7 @@ function reconnect(avatar = portraits.chosen) {
   $("frame").dataset.playing = "false";
   stats = new StreamStats();
   status = null;
+  $("recorded").hidden = true;
   const background = $("background").value === "colour" ? $("colour").value : $("background").value;
   const look = { fps: $("fps").value, size: $("size").value, background, mood: $("mood").value, liveliness: $("liveliness").value };
   return connection.open({ avatar: avatar.name, ...look }, options.iceServers);
@@ -166,7 +167,10 @@ connection.addEventListener("stream", ({ detail }) => {
   $("face").play().catch(() => {});
 });
 connection.addEventListener("message", ({ detail }) => {
-  if (detail.status) status = detail.status;
+  if (detail.status) {
+    status = detail.status;
+    $("recorded").hidden = !status.recording;
+  }
   if (detail.error) notify(detail.error);
   if (detail.speaking) spoken.add(detail.speaking);
   if (detail.spoken) spoken.delete(detail.spoken);

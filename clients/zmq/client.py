@@ -150,8 +150,16 @@ class Client:
         """Draw in another mood, one that `status` lists, from the next picture on."""
         self.command("mood", data={"name": name})
 
+    def record(self) -> str:
+        """Begin a recording; its file's name. The event "recording" tells when it has begun, and how it ended."""
+        return self.command("record")["name"]
+
+    def record_stop(self) -> None:
+        """End the recording; the event "recording" tells when the file is whole."""
+        self.command("record_stop")
+
     def status(self) -> Mapping[str, Any]:
-        """{latency_ms, pts, avatars, moods, utterances}."""
+        """{latency_ms, pts, avatars, moods, utterances, recording}."""
         return self.command("status")
 
     def command(self, name: str, header: Mapping[str, Any] | None = None, payload: Any = b"", *,

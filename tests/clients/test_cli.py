@@ -32,6 +32,8 @@ def test_wrong_usage_is_status_2(argv, capsys):
     (["render", "--audio", "none.wav", "-o", "a.mp4", "--config", "none.toml"], "none.toml"),
     (["run", "--from", "none.wav", "--to", "a.gif"], "none.wav"),
     (["serve", "--port", "70000"], "--port 70000"),
+    (["serve", "--recordings", "nowhere"], "--recordings nowhere"),
+    (["run", "--from", "none.wav", "--to", "null", "--recordings", "nowhere"], "--recordings nowhere"),
     (["rig", "none.jpg", "-o", "a.avatar"], "none.jpg"),
     (["score", "none.mp4"], "syncnet"),
 ])

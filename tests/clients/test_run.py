@@ -17,7 +17,7 @@ from limner.streams.sinks.recorder import Recorder
 from limner.streams.sources import microphone
 from limner.streams.sources.mediafile import MediaFile
 from tests.clients.faces import paper_face  # noqa: F401
-from tests.streams.mp4_reader import plain, read_film
+from tests.streams.mp4_reader import read_film
 from tests.streams.pulse import need_pulse, pulse_server
 from tests.streams.sounds import tone, wav
 
@@ -100,15 +100,6 @@ async def test_a_sink_that_fails_is_reported(tmp_path, monkeypatch, paper_face, 
     with pytest.raises(OutputError, match="no room left"):
         await drive(clock, run.live(Options(), str(wav(tmp_path / "a.wav", tone(1.0))), ["x"] * len(made), None, True))
     assert len(made) == 1 or made[1].samples >= 16_000                    # the other was served to the end
-
-
-async def test_watched_keeps_the_first_failure():
-    watched = run.Watched(Broken())
-    async with watched:
-        for _ in range(2):
-            with pytest.raises(OutputError):
-                await watched.show(plain(0))
-    assert "no room left" in str(watched.error)
 
 
 class FakeSession:

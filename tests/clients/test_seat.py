@@ -10,7 +10,9 @@ from limner.clients.seat import KEPT, Seat, desk
 from limner.engine.errors import UsageError
 from limner.engine.testing import FakeAnimator
 from limner.engine.types import EXPRESSION_ROW, FeatureWindow
+from limner.streams.sinks.null import Null
 from limner.streams.wire import Event
+from tests.streams.mp4_reader import read_film
 from tests.streams.test_desk import Stage
 
 
@@ -103,5 +105,24 @@ async def test_another_avatar_while_the_session_draws():
     assert dict((await heard.get()).data) == {"name": other, "state": "changed"}
     assert np.abs(seat.draw(window(0)).pixels.astype(int) - before).mean() > 5
     assert seat.mood == "warm"
+
+
+async def test_the_session_is_recorded_into_the_folder_given(tmp_path):
+    options = Options(size=256)
+    face = assemble.face(options)
+    face.animator = seat = Seat(face.animator)
+    session = assemble.session(options, sinks=[Null()], prepared=face)
+    reception, heard = desk(session, seat, face, options, tmp_path), asyncio.Queue()
+    reception.tell(heard.put_nowait)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(session.run())
+        name = reception.perform(Event("record"))["name"]
+        assert dict((await heard.get()).data) == {"name": name, "state": "started"}
+        while sum(path.stat().st_size for path in tmp_path.iterdir()) < 20_000:
+            await asyncio.sleep(0.02)
+        reception.perform(Event("record_stop"))
+        assert dict((await heard.get()).data) == {"name": name, "state": "stopped"}
+        await session.close()
+    assert [path.name for path in tmp_path.iterdir()] == [name] and len(read_film(tmp_path / name).times) >= 12
 
 

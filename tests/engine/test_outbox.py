@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from limner.engine.clock import ManualClock
+from limner.engine.errors import UsageError
 from limner.engine.metrics import Metrics
 from limner.engine.outbox import InOrder, LatestWins, Outbox, Outboxes
 from limner.engine.testing import CollectSink, chunks_of
@@ -153,3 +154,66 @@ async def test_sinks_come_and_go(clock):
     await clock.settle()
     assert [shown.pts for shown in late.pictures] == [1]
     assert late.closed == 1
+
+
+class Gate(CollectSink):
+    """Opens when told to."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.entered, self.gate = 0, asyncio.Event()
+
+    async def __aenter__(self):
+        self.entered += 1
+        await self.gate.wait()
+        return self
+
+
+async def test_a_sink_that_came_before_the_opening_is_opened_once(clock):
+    boxes, early = Outboxes([], clock, Metrics()), Gate(clock)
+    early.gate.set()
+    await boxes.attach(early)
+    await boxes.open()
+    await boxes.close()
+    assert (early.entered, early.closed) == (1, 1)
+
+
+async def test_once_closed_no_sink_is_opened(clock):
+    boxes, late = Outboxes([], clock, Metrics()), Gate(clock)
+    await boxes.close()
+    with pytest.raises(UsageError, match="no more outlets"):
+        await boxes.attach(late)
+    assert late.entered == 0
+
+
+async def test_a_sink_that_opens_while_all_are_closed_is_closed_too(clock):
+    boxes, late = Outboxes([], clock, Metrics()), Gate(clock)
+    coming = asyncio.create_task(boxes.attach(late))
+    await clock.settle()
+    await boxes.close()
+    late.gate.set()
+    with pytest.raises(UsageError, match="no more outlets"):
+        await coming
+    assert (late.entered, late.closed) == (1, 1)
+
+
+async def test_a_sink_detached_while_all_are_closed_is_left_once(clock):
+    sink = CollectSink(clock)
+    boxes = Outboxes([sink], clock, Metrics())
+    await boxes.open()
+    boxes.show(picture())
+    await asyncio.gather(boxes.close(), boxes.detach(sink))
+    assert sink.closed == 1 and len(sink.pictures) == 1
+
+
+async def test_closing_waits_for_a_failed_sink_to_be_left(clock):
+    class Slow(CollectSink):
+        async def __aexit__(self, *exc):
+            await asyncio.sleep(0.01)
+            await super().__aexit__(*exc)
+
+    boxes = Outboxes([sink := Slow(clock, fail_at=0)], clock, Metrics())
+    await boxes.open()
+    boxes.show(picture())
+    await boxes.close()
+    assert sink.closed == 1

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 
 import numpy as np
 import pytest
@@ -36,6 +37,13 @@ class Stage:
 
     def express(self, expression):
         self.told.append(expression)
+
+    async def attach(self, sink):
+        await sink.__aenter__()
+
+    async def detach(self, sink):
+        with contextlib.suppress(InputError):
+            await sink.__aexit__(None, None, None)
 
 
 @pytest.fixture
@@ -130,9 +138,60 @@ async def test_moods_that_there_are_not(desk, name):
         Desk(Stage()).perform(Event("mood", {"name": "warm"}))
 
 
+class Film:
+    """A sink that may fail to open or to close."""
+
+    opens = closes = None
+
+    async def __aenter__(self):
+        if self.opens:
+            raise self.opens
+
+    async def __aexit__(self, *exc):
+        if self.closes:
+            raise self.closes
+
+
+async def test_a_recording_from_beginning_to_end(desk):
+    desk._film = lambda: ("a.mp4", Film())
+    assert desk.perform(Event("record")) == {"name": "a.mp4"}
+    with pytest.raises(Busy, match="being recorded"):
+        desk.perform(Event("record"))
+    await settled()
+    assert desk.perform(Event("status"))["recording"] == "a.mp4"
+    assert desk.perform(Event("record_stop")) == {"name": "a.mp4"}
+    await settled()
+    await settled()
+    assert desk.perform(Event("status"))["recording"] is None
+    with pytest.raises(UsageError, match="nothing is being recorded"):
+        desk.perform(Event("record_stop"))
+    assert desk.heard == [("recording", {"name": "a.mp4", "state": state}) for state in ("started", "stopped")]
+
+
+@pytest.mark.parametrize("where", ["opens", "closes"])
+async def test_a_recording_that_fails(desk, where):
+    film = Film()
+    setattr(film, where, InputError("the disk is full"))
+    desk._film = lambda: ("a.mp4", film)
+    desk.perform(Event("record"))
+    await settled()
+    if where == "closes":
+        desk.perform(Event("record_stop"))
+        await settled()
+        await settled()
+    assert desk.heard[-1] == ("recording", {"name": "a.mp4", "state": "failed", "error": "the disk is full"})
+    desk.perform(Event("record"))                                    # another may be tried
+
+
+async def test_where_nothing_may_be_recorded(desk):
+    for command in ("record", "record_stop"):
+        with pytest.raises(UsageError, match="recorded"):
+            desk.perform(Event(command))
+
+
 async def test_status(desk):
     assert desk.perform(Event("status")) == {"latency_ms": 100.0, "pts": 0, "avatars": ["broken", "iris"],
-                                             "moods": ["neutral", "warm"], "utterances": []}
+                                             "moods": ["neutral", "warm"], "utterances": [], "recording": None}
 
 
 class Delivered:
