@@ -21,6 +21,7 @@ UPPER_SHARE = 0.32           # of a closing correction, the rest is the lower li
 ROUND_FROM, ROUND_AT = 0.25, 1.1      # cm of gap over which an opening becomes an ellipse
 WEB = 0.10                   # share of the half width that stays shut at each corner then
 PURSED = 0.42                # share of the half width that round lips hold shut at each corner
+LEVEL = 0.8                  # share of the sag of their middle line that round lips lose
 MEETING = 0.18               # cm; below this gap the two contours slide onto one curve
 EVEN = 0.25                  # cm that the line of shut lips is evened by at most
 RELAXED_WIDTH = 0.58         # mouth width over eye distance that a smiling portrait relaxes to
@@ -137,10 +138,13 @@ def _meet(upper, lower, rest, near, slot, place, pull, slack, shut, share, relax
     # Round lips come in from above and below alike.
     alike = pursed * relax * np.float32(0.5 - UPPER_SHARE)
     above, below = 1 + alike / np.float32(UPPER_SHARE), 1 - alike / np.float32(1 - UPPER_SHARE)
+    lift = _levelled(upper, lower, change, np.float32(UPPER_SHARE) * above - np.float32(1 - UPPER_SHARE) * below, cm)
     for k in range(near.shape[0]):
         i = min(int(slot[k]), n - 2)
         f = slot[k] - i
         cm[near[k], 1] += pull[k] * (above if pull[k] > 0 else below) * (change[i] * (1 - f) + change[i + 1] * f)
+        whole = pull[k] / np.float32(UPPER_SHARE) if pull[k] > 0 else -pull[k] / np.float32(1 - UPPER_SHARE)
+        cm[near[k], 1] += np.float32(LEVEL) * pursed * relax * whole * (lift[i] * (1 - f) + lift[i + 1] * f)
     for i in range(n):
         u, d = upper[i], lower[i]
         together = max(np.float32(0), 1 - wanted[i] / np.float32(MEETING)) * max(relax, 1 - share)
@@ -152,6 +156,23 @@ def _meet(upper, lower, rest, near, slot, place, pull, slack, shut, share, relax
                 cm[u, axis] += together * (middle - cm[u, axis])
                 cm[d, axis] += together * (middle - cm[d, axis])
     _unfold(upper, lower, near, slot, pull, relax, cm)
+
+
+@njit(cache=True, nogil=True)
+def _levelled(upper, lower, change, uneven, cm):
+    """How far [n] the line midway between the lips must rise to run straight: a sagging one turns a round opening into
+    a wedge, flat above and pointed below.
+    """
+    n = upper.shape[0]
+    middle = np.empty(n, np.float32)
+    for i in range(n):
+        middle[i] = (cm[upper[i], 1] + cm[lower[i], 1] + uneven * change[i]) / 2
+    first, last = middle[0], middle[n - 1]
+    across = max(cm[upper[n - 1], 0] - cm[upper[0], 0], np.float32(1e-3))
+    for i in range(n):
+        t = (cm[upper[i], 0] - cm[upper[0], 0]) / across
+        middle[i] = first + (last - first) * t - middle[i]
+    return middle
 
 
 @njit(cache=True, nogil=True)

@@ -24,7 +24,7 @@ SHOW = 0.30                  # cm of upper teeth below the relaxed upper lip
 SEAM = 0.3                   # opacity of the line where the lips of an open portrait meet; a closed one has its own
 BEHIND = 0.9                 # cm from the lips back to the front teeth
 RIM = 0.13                   # cm of an open portrait's lip edges that show its mouth's shadow
-ROUND_SHADE = 0.75           # how much round, protruding lips darken what lies behind them
+ROUND_SHADE = 0.62           # how much round, protruding lips darken what lies behind them
 _TONGUE, _LEFT, _RIGHT = (ARKIT_INDEX[n] for n in ("tongueOut", "jawLeft", "jawRight"))
 
 
@@ -136,7 +136,7 @@ def _inside(x, y, gap, above, under, upper, lower, tongue, cavity, bite, drop, a
     floor = bite + drop                                          # height of the lower front teeth's meeting edge
     deep = _step(bite + np.float32(0.3), floor - np.float32(0.2), y)
     for k in range(3):                                           # throat above, floor of the mouth below
-        colour[k] = cavity[k] * (np.float32(0.45) + np.float32(0.75) * deep) \
+        colour[k] = cavity[k] * (np.float32(0.50) + np.float32(0.60) * deep) \
             * (np.float32(0.30) + np.float32(0.70) * side)
     _tongue(x - across, y, floor, out_tongue, tongue, lit * side, colour)
     lower_light = lit * side * (np.float32(0.80) - np.float32(0.20) * _step(np.float32(0.3), np.float32(1.5), gap))
@@ -163,7 +163,7 @@ def _tongue(x, y, floor, lift, tongue, light, colour):
     if edge <= 0:
         return
     down = arch - y
-    form = np.float32(0.50) + np.float32(0.34) * _step(np.float32(0.0), np.float32(0.5), down) \
+    form = np.float32(0.60) + np.float32(0.30) * _step(np.float32(0.0), np.float32(0.5), down) \
         - np.float32(0.22) * tx * tx - np.float32(0.08) * np.exp(-((x / np.float32(0.14)) ** 2))
     for k in range(3):
         colour[k] += edge * (tongue[k] * form * light - colour[k])

@@ -72,3 +72,11 @@ def test_shut_lips_of_an_open_portrait_meet_on_an_even_line(renderer: FaceRender
     line = out.cm[lips.upper]
     bent = np.polyval(np.polyfit(line[:, 0], line[:, 1], 4), line[:, 0])
     assert np.abs(line[:, 1] - bent).max() < 0.12                                    # cm
+
+
+def test_round_lips_open_above_and_below_a_straight_line(renderer: FaceRenderer, weights: Weights):
+    out, lips = new_posed(renderer.rig), renderer.rig.lips
+    pose(renderer.rig, weights(jawOpen=0.15, mouthPucker=0.8, mouthFunnel=0.4), STILL, 1.0, 0.0, out)
+    x, middle = out.cm[lips.upper, 0], (out.cm[lips.upper, 1] + out.cm[lips.lower, 1]) / 2
+    sag = middle - np.interp(x, x[[0, -1]], middle[[0, -1]])
+    assert np.abs(sag).max() < 0.2 * lips.gaps(out.cm).max()         # a wedge, flat above, has half the gap

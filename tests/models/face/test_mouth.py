@@ -47,3 +47,12 @@ def test_shut_teeth_fill_parted_lips(renderer: FaceRenderer, weights: Weights):
     shut, inside = _opening(renderer, weights(mouthLowerDown=0.5, mouthUpperUp=0.5))
     opened, wide = _opening(renderer, weights(jawOpen=0.7))
     assert shut[inside].mean() > 1.3 * opened[wide].mean()
+
+
+def test_the_depth_of_an_open_mouth_is_dark_flesh_not_black(renderer: FaceRenderer, weights: Weights):
+    picture, inside = _opening(renderer, weights(jawOpen=0.45, mouthLowerDown=0.2))
+    values = picture[inside].astype(float)
+    deep = values[values.mean(1) < np.percentile(values.mean(1), 40)].mean(0)
+    skin = picture[int(renderer.rig.mesh.rest[151, 1]), int(renderer.rig.mesh.rest[151, 0])].mean()
+    assert 0.10 * skin < deep.mean() < 0.45 * skin
+    assert deep[0] > 1.2 * deep[2]                                   # red in the light of any of these portraits
