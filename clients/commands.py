@@ -27,7 +27,8 @@ def add_serve(subparsers, face) -> None:
     p.add_argument("--key", type=Path, help="its private key (PEM)")
     p.add_argument("--self-signed", action="store_true", help="make a certificate for this machine (kept in the cache); visitors have to accept it once")
     p.add_argument("--origin", action="append", default=[], metavar="URL", help="another site whose pages may call (repeatable)")
-    p.add_argument("--ice-server", action="append", default=[], metavar="URL", help="stun: or turn: server (repeatable)")
+    p.add_argument("--ice-server", action="append", default=[], metavar="URL[,USER,CREDENTIAL]",
+                   help="stun:, turn: or turns: server for this server, its page and WHIP and WHEP clients (repeatable)")
     p.add_argument("--listen", action="store_true", help="the avatar listens to the visitor's microphone instead of speaking it; it speaks by /say and /audio")
     p.add_argument("--recordings", type=Path, metavar="DIR", help="folder for sessions recorded here by POST /record")
     p.set_defaults(handler=lambda a: work("present").run(options_of(a), a))

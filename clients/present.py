@@ -9,6 +9,7 @@ from pathlib import Path
 
 from limner.engine.errors import UsageError
 from limner.engine.session import Session
+from limner.streams.icelinks import read
 
 from . import assemble, certificates
 from .memory import keep_flat, settle
@@ -28,7 +29,7 @@ def run(options: Options, args: argparse.Namespace) -> int:
     cert, key = certificate(args)
     where = ServeOptions(
         host=args.host, port=args.port, token=args.token, max_sessions=args.max_sessions, fps=options.fps,
-        size=options.size, cert=cert, key=key, origins=tuple(args.origin), ice_servers=tuple(args.ice_server),
+        size=options.size, cert=cert, key=key, origins=tuple(args.origin), ice_servers=tuple(map(read, args.ice_server)),
         listen=args.listen, recordings=checked(args.recordings), mood=options.mood, liveliness=options.liveliness,
     )
     keep_flat()

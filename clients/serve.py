@@ -12,6 +12,7 @@ from aiohttp import web
 
 from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.errors import DeviceError, UsageError
+from limner.streams.icelinks import IceServer
 
 from . import serve_audio, serve_avatars, serve_metrics, serve_record, serve_say
 from .options import MOODS, RATES, SIZES
@@ -44,7 +45,7 @@ class ServeOptions:
     cert: Path | None = None
     key: Path | None = None
     origins: tuple[str, ...] = ()
-    ice_servers: tuple[str, ...] = ()
+    ice_servers: tuple[IceServer, ...] = ()
     listen: bool = False
     recordings: Path | None = None
     clock: Clock = field(default_factory=MonotonicClock)
@@ -56,7 +57,7 @@ def make_app(factory: SessionFactory, gallery: Gallery, options: ServeOptions) -
     sessions = Sessions(factory, options.clock, options.max_sessions)
     talk = Talk(sessions, gallery, options.clock, fps=options.fps, size=options.size, ice_servers=options.ice_servers,
                 private=not is_loopback(options.host), listen=options.listen)
-    guarded = guard(options.token, is_loopback(options.host), options.origins)
+    guarded = guard(options.token, is_loopback(options.host), options.origins, options.ice_servers)
     app = web.Application(middlewares=[guarded, one_line_errors])
     app.add_routes(_page_routes(options))
     app.add_routes(talk.routes())
@@ -86,9 +87,14 @@ def _page_routes(options: ServeOptions) -> list[web.AbstractRouteDef]:
     async def choices(request: web.Request) -> web.Response:
         default = {name: getattr(options, name) for name in ("fps", "size", "mood", "liveliness")}
         return web.json_response({"fps": RATES, "sizes": SIZES, "moods": MOODS, "default": default,
-                                  "iceServers": [{"urls": url} for url in options.ice_servers]})
+                                  "iceServers": [_for_the_page(server) for server in options.ice_servers]})
 
     return [web.get("/", page), web.get("/stage", stage), web.get("/favicon.ico", icon), web.get("/options", choices), web.static("/web", WEB)]
+
+
+def _for_the_page(server: IceServer) -> dict:
+    secret = {"username": server.username, "credential": server.credential} if server.credential else {}
+    return {"urls": server.url, **secret}
 
 
 async def serve(factory: SessionFactory, gallery: Gallery, options: ServeOptions, ready=None) -> None:

@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from limner.engine.errors import LimnerError, UsageError
+from limner.streams.icelinks import IceServer, link
 
 log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CHANGES = {"POST", "PATCH", "DELETE", "PUT"}
+OFFERED = ("/talk", "/whip", "/whep")
 EXPOSED = "Location, Link, ETag, Accept-Patch, WWW-Authenticate, Limner-Session"
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
@@ -72,11 +74,12 @@ async def one_line_errors(request: web.Request, handler: Handler) -> web.StreamR
         return error_response(500, "internal error; the server's log says more")
 
 
-def guard(token: str | None, loopback: bool, origins: tuple[str, ...] = ()):
+def guard(token: str | None, loopback: bool, origins: tuple[str, ...] = (), ice_servers: tuple[IceServer, ...] = ()):
     """Middleware: Host (against DNS rebinding), Origin (against other pages), token, headers.
 
     Without a token the page and its files are open to whoever reaches the port, which `check_bind` keeps to this
     machine. With one, everything but those files needs `Authorization: Bearer`. Pages of `origins` may call too (CORS).
+    OPTIONS is answered without the token, which browsers do not send with it, but names no TURN server then.
     """
 
     @web.middleware
@@ -84,7 +87,7 @@ def guard(token: str | None, loopback: bool, origins: tuple[str, ...] = ()):
         origin = request.headers.get("Origin")
         refusal = _refusal(request, origin)
         if refusal is None and request.method == "OPTIONS":
-            refusal = web.Response(status=204, headers={"Accept-Post": "application/sdp"})
+            refusal = _options(request)
         response = refusal if refusal is not None else await handler(request)
         if not response.prepared:
             response.headers.update({name: value for name, value in HEADERS.items() if name not in response.headers})
@@ -102,6 +105,13 @@ def guard(token: str | None, loopback: bool, origins: tuple[str, ...] = ()):
         if token and request.method != "OPTIONS" and not _is_page(request) and not _has_token(request):
             return error_response(401, "a token is needed: send Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
         return None
+
+    def _options(request: web.Request) -> web.Response:
+        response = web.Response(status=204, headers={"Accept-Post": "application/sdp"})
+        if request.path in OFFERED:
+            known = token is None or _has_token(request)
+            response.headers.extend(("Link", link(server)) for server in ice_servers if known or server.credential is None)
+        return response
 
     def _has_token(request: web.Request) -> bool:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")

@@ -1,6 +1,7 @@
 """SDP over HTTP: `/talk` (microphone up, avatar down), `/whip` (RFC 9725: sound in), `/whep` (avatar out).
 
-All three answer an offer with 201, `Location`, `ETag` and an SDP answer that holds every candidate; PATCH on the
+All three answer an offer with 201, `Location`, `ETag`, a `Link` for each ICE server and an SDP answer that holds every
+candidate; PATCH on the
 location adds the peer's later candidates, DELETE ends.
 """
 
@@ -8,10 +9,12 @@ import math
 import secrets
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from limner.engine.clock import Clock
 from limner.engine.errors import UsageError
 from limner.models.backdrop import parse
+from limner.streams.icelinks import IceServer, link
 from limner.streams.peer import Peer, check_offer
 
 from .options import MOODS, RATES, SIZES
@@ -27,7 +30,7 @@ class Talk:
     """The three endpoints over one registry of sessions."""
 
     def __init__(self, sessions: Sessions, gallery: Gallery, clock: Clock, *, fps: int, size: int,
-                 ice_servers: tuple[str, ...] = (), private: bool = True, listen: bool = False) -> None:
+                 ice_servers: tuple[IceServer, ...] = (), private: bool = True, listen: bool = False) -> None:
         """`fps` and `size` are what a peer gets that names none. `private` sessions are watched by who knows their id only.
         With `listen` a talker's microphone is whom the avatar listens to, not its own voice.
         """
@@ -116,8 +119,9 @@ class Talk:
         answer = await peer.answer(offer)
         self._etags = {known: tag for known, tag in self._etags.items() if self._sessions.find_peer(known)}
         self._etags[peer_id] = f'"{secrets.token_urlsafe(9)}"'
-        headers = {"Location": f"{request.path}/{peer_id}", "ETag": self._etags[peer_id], "Accept-Patch": FRAGMENT,
-                   "Limner-Session": live.id}
+        headers = CIMultiDict({"Location": f"{request.path}/{peer_id}", "ETag": self._etags[peer_id], "Accept-Patch": FRAGMENT,
+                               "Limner-Session": live.id})
+        headers.extend(("Link", link(server)) for server in self._ice)
         return web.Response(status=201, text=answer, content_type=SDP, headers=headers)
 
     def _peer(self, request: web.Request) -> tuple[str, Peer]:

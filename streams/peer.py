@@ -10,20 +10,22 @@ import logging
 import re
 from collections.abc import Callable
 
-from aiortc import (
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCIceServer,
-    RTCPeerConnection,
-    RTCRtpSender,
-    RTCSessionDescription,
-)
+from aiortc import RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.errors import InputError, TooLarge, UsageError
 
-from .rtc import VoiceTap, accept_rsa_peers, hear_feedback, notice_the_gone, offer_loopback, report_media_time
+from .icelinks import IceServer
+from .rtc import (
+    VoiceTap,
+    accept_rsa_peers,
+    configuration,
+    hear_feedback,
+    notice_the_gone,
+    offer_loopback,
+    report_media_time,
+)
 from .sinks.webrtc import Viewer
 from .sources.webrtc import WebRTCMicrophone
 
@@ -41,7 +43,7 @@ class Peer:
     """
 
     def __init__(self, viewer: Viewer | None = None, *, hears: bool = True, clock: Clock | None = None,
-                 ice_servers: tuple[str, ...] = (), on_message: Callable[[dict], None] | None = None) -> None:
+                 ice_servers: tuple[IceServer, ...] = (), on_message: Callable[[dict], None] | None = None) -> None:
         accept_rsa_peers()
         offer_loopback()
         notice_the_gone()
@@ -54,7 +56,7 @@ class Peer:
         self._channel: RTCDataChannel | None = None
         self._guard: asyncio.Task | None = None
         self._connected = asyncio.Event()
-        self._pc = RTCPeerConnection(RTCConfiguration([RTCIceServer(url) for url in ice_servers]))
+        self._pc = RTCPeerConnection(configuration(ice_servers))
         self._pc.on("connectionstatechange", self._state_changed)
         self._pc.on("track", self._track)
         self._pc.on("datachannel", self._data_channel)

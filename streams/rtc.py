@@ -6,18 +6,20 @@ through each, so a release that moves these parts fails there.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 import aioice.ice
 import av
-from aiortc import MediaStreamTrack, RTCRtpReceiver, RTCRtpSender
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCRtpReceiver, RTCRtpSender
 from aiortc.clock import current_ntp_time
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcdtlstransport import RTCCertificate
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpSrPacket, RtpPacket, unpack_remb_fci
 
 from limner.engine.clock import TICKS
+
+from .icelinks import IceServer
 
 # GStreamer-class peers (OBS, simple-whip-client) bring RSA certificates; aiortc offers ECDSA suites alone.
 CIPHERS = (
@@ -52,6 +54,11 @@ def offer_loopback() -> None:
 
     with_loopback.offers_loopback = True
     aioice.ice.get_host_addresses = with_loopback
+
+
+def configuration(servers: Iterable[IceServer]) -> RTCConfiguration:
+    """`servers` and no others: told of none at all, aiortc asks one on the internet. It uses the first STUN and the first TURN."""
+    return RTCConfiguration([RTCIceServer(server.url, server.username, server.credential) for server in servers])
 
 
 def notice_the_gone() -> None:

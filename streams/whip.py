@@ -1,4 +1,4 @@
-"""The HTTP half of a WHIP client (RFC 9725): an offer out, an answer back, and a goodbye."""
+"""The HTTP half of a WHIP client (RFC 9725): which ICE servers, an offer out, an answer back, and a goodbye."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,11 @@ import aiohttp
 
 from limner.engine.errors import DeviceError, InputError, UsageError
 
+from .icelinks import IceServer, parse
+
 log = logging.getLogger(__name__)
 SDP = "application/sdp"
+ASK_WITHIN = 2                # s
 ANSWER_WITHIN = 15            # s
 GOODBYE_WITHIN = 3            # s
 MAX_ANSWER = 64 * 1024        # bytes
@@ -29,7 +32,7 @@ HINTS = {
 
 
 class WhipEndpoint:
-    """One WHIP URL. `offer` opens a stream there, `end` closes it. Everything stays on the URL's own host."""
+    """One WHIP URL. `ice_servers` come first, `offer` opens a stream there, leaving closes it. Everything stays on the URL's own host."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         """A token in the URL (`https://TOKEN@host/path`) goes before `token`. Raises UsageError for what is no http(s) URL."""
@@ -55,6 +58,15 @@ class WhipEndpoint:
             await self._end()
         finally:
             await self._http.close()
+
+    async def ice_servers(self) -> list[IceServer]:
+        """STUN and TURN servers that the server names before the offer, when they can still be used. None where it says nothing."""
+        try:
+            async with asyncio.timeout(ASK_WITHIN):
+                async with self._http.options(self.url, headers=self._authorization(), allow_redirects=False) as response:
+                    return parse(response.headers.getall("Link", [])) if response.status < 300 else []
+        except (aiohttp.ClientError, OSError, TimeoutError):         # if it is not there, the offer will tell
+            return []
 
     async def offer(self, sdp: str) -> str:
         """The server's SDP answer. Raises DeviceError when it cannot be reached, UsageError when it refuses, InputError for nonsense."""

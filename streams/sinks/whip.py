@@ -12,7 +12,14 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from limner.engine.errors import DeviceError, InputError, OutputError
 from limner.engine.types import AudioChunk, Picture
 from limner.streams.peer import preferred_codecs
-from limner.streams.rtc import accept_rsa_peers, hear_feedback, notice_the_gone, offer_loopback, report_media_time
+from limner.streams.rtc import (
+    accept_rsa_peers,
+    configuration,
+    hear_feedback,
+    notice_the_gone,
+    offer_loopback,
+    report_media_time,
+)
 from limner.streams.sinks.webrtc import WebRTCSink
 from limner.streams.whip import WhipEndpoint
 
@@ -70,7 +77,7 @@ class WhipSink:
             raise OutputError(f"the connection to {self._endpoint} ended; start again when the server is back")
 
     async def _connect(self) -> None:
-        self._pc = RTCPeerConnection()
+        self._pc = RTCPeerConnection(configuration(await self._endpoint.ice_servers()))
         self._pc.on("connectionstatechange", lambda: self._changed.set())
         for track in (self._viewer.audio, self._viewer.video):
             transceiver = self._pc.addTransceiver(track, direction="sendonly")

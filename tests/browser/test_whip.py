@@ -55,7 +55,7 @@ async def test_a_browser_at_the_far_end_sees_and_hears_the_stream():
 
     async def handle(request):
         methods.append(request.method)
-        if request.method == "DELETE":
+        if request.method != "POST":
             return web.Response()
         answer = await page.evaluate(ANSWER, await request.text())
         return web.Response(status=201, text=answer, content_type="application/sdp", headers={"Location": "/stream"})
@@ -71,4 +71,4 @@ async def test_a_browser_at_the_far_end_sees_and_hears_the_stream():
                 seen = await page.evaluate(SEEN)
             streaming.cancel()
             assert (seen["height"], seen["width"]) == SIZE
-        assert methods == ["POST", "DELETE"]
+        assert methods == ["OPTIONS", "POST", "DELETE"]

@@ -33,6 +33,7 @@ def test_wrong_usage_is_status_2(argv, capsys):
     (["run", "--from", "none.wav", "--to", "a.gif"], "none.wav"),
     (["serve", "--port", "70000"], "--port 70000"),
     (["serve", "--recordings", "nowhere"], "--recordings nowhere"),
+    (["serve", "--ice-server", "turn:host"], "--ice-server 'turn:host'"),
     (["run", "--from", "none.wav", "--to", "null", "--recordings", "nowhere"], "--recordings nowhere"),
     (["rig", "none.jpg", "-o", "a.avatar"], "none.jpg"),
     (["score", "none.mp4"], "syncnet"),

@@ -4,12 +4,13 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from limner.clients.serve_security import check_bind, guard, is_loopback, one_line_errors
 from limner.engine.errors import TooLarge, UsageError
+from limner.streams.icelinks import IceServer, parse, read
 
 TOKEN = "a-token-of-good-length"
 SITE = "https://studio.example"
 
 
-def app(token: str | None = None, loopback: bool = True, origins: tuple[str, ...] = ()) -> TestServer:
+def app(token: str | None = None, loopback: bool = True, origins: tuple[str, ...] = (), servers: tuple[IceServer, ...] = ()) -> TestServer:
     async def good(request):
         return web.json_response({"ok": True}, headers={"Location": "/thing/1"})
 
@@ -19,7 +20,7 @@ def app(token: str | None = None, loopback: bool = True, origins: tuple[str, ...
     async def broken(request):
         raise RuntimeError("secret detail")
 
-    made = web.Application(middlewares=[guard(token, loopback, origins), one_line_errors])
+    made = web.Application(middlewares=[guard(token, loopback, origins, servers), one_line_errors])
     made.add_routes([web.get("/", good), web.get("/web/x.js", good), web.get("/thing", good), web.post("/thing", good),
                      web.get("/bad", bad), web.get("/broken", broken), web.delete("/thing", good)])
     return TestServer(made)
@@ -66,6 +67,17 @@ async def test_named_sites_may_call_and_see_what_whip_needs():
         assert flight.status == 204 and "PATCH" in flight.headers["Access-Control-Allow-Methods"]
         answer = await client.post("/thing", headers={"Origin": SITE})
         assert answer.headers["Access-Control-Allow-Origin"] == SITE and "Location" in answer.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize(("token", "given", "told"), [(None, None, 2), (TOKEN, TOKEN, 2), (TOKEN, None, 1), (TOKEN, "wrong", 1)])
+async def test_the_credentials_of_turn_servers_need_the_token(token, given, told):
+    servers = (read("stun:a.example"), read("turn:b.example,me,hidden"))
+    async with TestClient(app(token, servers=servers)) as client:
+        for path in ("/whip", "/whep", "/talk"):
+            answer = await client.options(path, headers={"Authorization": f"Bearer {given}"} if given else {})
+            assert answer.status == 204 and parse(answer.headers.getall("Link")) == [*servers[:told]]
+        other = await client.options("/thing", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert other.status == 204 and "Link" not in other.headers
 
 
 @pytest.mark.parametrize(("header", "status"), [

@@ -1,8 +1,14 @@
 """What a caller may ask of the face of its session, besides what `test_serve` shows."""
 
-import pytest
+import asyncio
 
-from tests.clients.test_serve import line, loopback, stage  # noqa: F401 - fixtures
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from limner.clients.serve import ServeOptions, make_app
+from limner.clients.serve_avatars import Gallery
+from limner.streams.icelinks import parse, read
+from tests.clients.test_serve import PATIENCE, Factory, Stage, line, loopback, stage  # noqa: F401 - fixtures
 
 
 async def test_a_peer_chooses_its_mood_and_liveliness_and_shares_with_the_like_minded(stage):  # noqa: F811
@@ -26,6 +32,19 @@ async def test_moods_and_liveliness_that_do_not_exist(stage, query, known):  # n
     for path in ("/talk", "/whip", "/whep"):
         assert known in await line(await stage.post_sdp(f"{path}?{query}", offer), 400)
     assert await stage.sessions() == 0
+
+
+@pytest.mark.parametrize(("path", "media"), [("/whip?size=256", {"video": False}), ("/whep?size=256", {"microphone": False}), ("/talk?size=256", {})])
+async def test_the_answer_names_the_ice_servers(path, media):
+    servers = (read("stun:127.0.0.1:9"), read('turn:127.0.0.1:9?transport=tcp,me,a"b'))
+    app = make_app(Factory(), Gallery(), ServeOptions(ice_servers=servers))
+    async with TestClient(TestServer(app)) as client, asyncio.timeout(PATIENCE):
+        it = Stage(client, None)
+        answer, _ = await it.connect(path, **media)
+        assert tuple(parse(answer.headers.getall("Link"))) == servers and answer.headers["Location"]
+        told = (await (await client.get("/options")).json())["iceServers"]
+        assert told == [{"urls": "stun:127.0.0.1:9"}, {"urls": "turn:127.0.0.1:9?transport=tcp", "username": "me", "credential": 'a"b'}]
+        await asyncio.gather(*(browser.close() for browser in it.browsers))
 
 
 async def test_the_page_is_told_what_there_is_to_choose(stage):  # noqa: F811

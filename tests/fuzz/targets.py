@@ -15,6 +15,7 @@ from limner.engine.errors import LimnerError
 from limner.engine.types import AudioChunk, Expression
 from limner.models.avatar import load_avatar
 from limner.models.picture import read_image
+from limner.streams.icelinks import parse as parse_links
 from limner.streams.media import decode_mono
 from limner.streams.peer import check_offer, parse_fragment
 from limner.streams.wire import Event, pack, unpack
@@ -39,6 +40,10 @@ def offer(data: bytes) -> None:
 
 def trickle(data: bytes) -> None:
     parse_fragment(data.decode("utf-8", "replace"))
+
+
+def links(data: bytes) -> None:
+    parse_links(data.decode("utf-8", "replace").split("\n"))
 
 
 def avatar(data: bytes) -> None:
@@ -76,7 +81,7 @@ def quietly(call: Callable[[], object]) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    "wire": wire, "offer": offer, "trickle": trickle, "avatar": avatar, "image": image, "sound": sound, "config": config,
+    "wire": wire, "offer": offer, "trickle": trickle, "links": links, "avatar": avatar, "image": image, "sound": sound, "config": config,
 }
 
 
@@ -127,6 +132,7 @@ def _sounds() -> list[bytes]:
 
 
 _SEEDS = {
+    "links": lambda: [b'<stun:a>; rel="ice-server", <turn:b?transport=tcp>; rel=ice-server; username="u"; credential="a\\"b"'],
     "wire": _wire, "offer": lambda: [OFFER.replace("\n", "\r\n").encode()], "image": _images, "avatar": _avatars, "sound": _sounds,
     "trickle": lambda: [b"a=ice-ufrag:x\r\na=mid:0\r\na=candidate:1 1 UDP 2122252543 127.0.0.1 40000 typ host\r\na=end-of-candidates\r\n"],
     "config": lambda: [b'fps = 25\nsize = 512\nmood = "warm"\n', b"[session]\nfps = 30\ncap_ms = 250\n"],

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from aioice import stun
 from aiortc import RTCPeerConnection, RTCSessionDescription
+from multidict import CIMultiDict
 
 from limner.engine.clock import TICKS, MonotonicClock, ticks_from_samples
 from limner.engine.errors import DeviceError, InputError, OutputError, UsageError
@@ -35,7 +37,7 @@ class Service:
 
     def __init__(self, location="/stream/1") -> None:
         self.location = location
-        self.requests, self.tracks = [], {}
+        self.requests, self.asked, self.tracks = [], [], {}
         self.pc = RTCPeerConnection()
         self.pc.on("track", lambda track: self.tracks.__setitem__(track.kind, track))
         app = web.Application()
@@ -43,11 +45,17 @@ class Service:
         self.server = TestServer(app)
 
     async def handle(self, request):
+        if request.method == "OPTIONS":
+            self.asked.append(request.headers.get("Authorization"))
+            return await self.options(request)
         self.requests.append((request.method, request.path, request.headers.get("Authorization")))
         if request.method == "DELETE":
             return web.Response()
         assert request.content_type == "application/sdp"
         return await self.answer(request)
+
+    async def options(self, request):
+        return web.Response(status=204)
 
     async def answer(self, request):
         await self.pc.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
@@ -183,6 +191,64 @@ async def test_what_a_server_says_instead_is_told_in_one_line(given, error, line
         text = str(caught.value)
         assert line in text and "\n" not in text and TOKEN not in text and "secret" not in text
         assert len(service.requests) <= 4 + 1                    # four POSTs for a loop, and a goodbye where there was a Location
+
+
+class Relay(asyncio.DatagramProtocol):
+    """A STUN server that answers, and a TURN server that asks who is there and then has no room."""
+
+    def __init__(self):
+        self.bindings, self.users = 0, []
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        message = stun.parse_message(data)
+        answer = stun.Message(message.message_method, stun.Class.RESPONSE, message.transaction_id)
+        if message.message_method == stun.Method.BINDING:
+            self.bindings += 1
+            answer.attributes["XOR-MAPPED-ADDRESS"] = ("192.0.2.7", 4000)
+        else:
+            answer.message_class = stun.Class.ERROR
+            answer.attributes["ERROR-CODE"] = (508, "Insufficient Capacity") if "USERNAME" in message.attributes else (401, "Unauthorized")
+            answer.attributes["REALM"], answer.attributes["NONCE"] = "here", b"nonce"
+            self.users.append(message.attributes.get("USERNAME"))
+        self.transport.sendto(bytes(answer), addr)
+
+
+async def test_servers_that_it_names_are_used():
+    transport, relay = await asyncio.get_running_loop().create_datagram_endpoint(Relay, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+
+    class Far(Service):
+        async def options(self, request):
+            named = [f"<stun:127.0.0.1:{port}>; rel=ice-server", f'<turn:127.0.0.1:{port}>; rel=ice-server; username="me"; credential="x"']
+            return web.Response(headers=CIMultiDict([("Link", value) for value in named]))
+
+        async def answer(self, request):
+            self.offered = await request.text()
+            return await super().answer(request)
+
+    async with Far().running() as service, create(service.url(user=f"{TOKEN}@"), size=SIZE, fps=25):
+        assert service.asked == [f"Bearer {TOKEN}"] and relay.bindings and set(relay.users) == {None, "me"}
+        assert "192.0.2.7 4000 typ srflx" in service.offered
+    transport.close()
+
+
+@pytest.mark.parametrize("odd", [dict(status=404), dict(status=500), dict(status=307, headers={"Location": "http://example.com/"}),
+                                 dict(headers={"Link": "<turn:x>; rel=ice-server, <<>>"}), None])
+async def test_a_server_that_knows_no_options_is_streamed_to_all_the_same(odd, monkeypatch):
+    monkeypatch.setattr(whip, "ASK_WITHIN", 0.2)
+
+    class Other(Service):
+        async def options(self, request):
+            if odd is None:
+                await asyncio.Event().wait()
+            return web.Response(**odd)
+
+    async with Other().running() as service, create(service.url(), size=SIZE, fps=25) as sink:
+        assert sink._pc._RTCPeerConnection__configuration.iceServers == []       # above all not aiortc's own
+    assert [method for method, *_ in service.requests] == ["POST", "DELETE"]
 
 
 async def test_a_redirect_on_the_same_host_is_followed_with_the_token():
