@@ -14,9 +14,10 @@ from .lipline import cheapest_path
 
 COLUMNS, STEPS = 48, 33
 WIDER = (0.09, 0.05)                 # of an eye's width, by which the outer and the inner corner are moved out
-INSIDE, OUTSIDE = 0.012, 0.045       # of the distance between the outer eye corners: reach of the search
+INSIDE, OUTSIDE = 0.006, 0.045       # of the distance between the outer eye corners: reach of the search
+RIM = 0.006                          # the same unit: wet edge of a lower lid, which a shut upper one covers
 SKIN = (0.075, 0.105)                # the same unit: where the skin beside the eye is looked at
-LASHES, MOST = 0.022, 0.010          # the same unit: thickness of the upper lashes' line; most an upper lid is raised
+LASHES, MOST = 0.022, 0.035          # the same unit: thickness of the upper lashes' line; most an upper lid is raised
 
 
 def settle_lids(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -27,7 +28,7 @@ def settle_lids(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDA
     for upper, lower in ((RIGHT_UPPER, RIGHT_LOWER), (LEFT_UPPER, LEFT_LOWER)):
         _widen(out, upper, lower)
         top, bottom = list(upper), list(lower)
-        down = _shift(lab, out[bottom, :2], eyes, 1)
+        down = _shift(lab, out[bottom, :2], eyes, 1) + RIM * eyes
         up = np.clip(_shift(lab, out[top, :2], eyes, -1) - LASHES * eyes, 0, MOST * eyes)
         out[bottom[1:-1], 1] += down[1:-1]
         out[top[1:-1], 1] -= up[1:-1]
@@ -56,7 +57,7 @@ def _shift(lab: NDArray[np.float32], curve: NDArray[np.float32], eyes: float, si
     unlike = np.linalg.norm((_read(lab, x, base[:, None] + sign * moved) - skin) / [14, 7, 7], axis=2)
     strange = np.clip(unlike / 1.5 - 2, -1, 1)                     # 1: eye, -1: skin
     before = np.cumsum(strange, axis=1) - strange
-    cost = (strange.sum(1, keepdims=True) - 2 * before) / 6 + 0.35 * (moved / (INSIDE * eyes)) ** 2
+    cost = (strange.sum(1, keepdims=True) - 2 * before) / 6 + 0.35 * (moved / (0.012 * eyes)) ** 2
     line = moved[np.arange(COLUMNS), cheapest_path(cost)]
     line = cv2.GaussianBlur(line[None], (0, 0), 5.0, borderType=cv2.BORDER_REPLICATE)[0]
     return np.interp(curve[:, 0], x, line).astype(np.float32)

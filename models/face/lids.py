@@ -20,7 +20,7 @@ _FROM_ABOVE = np.array([0.90, 0.16, -0.24, -0.12, 0.34], np.float32)
 _FROM_BELOW = np.array([0.10, 0.30, -0.06, 0.05, -0.10], np.float32)
 
 
-LASHES, BROW, FRAME = 0.26, 1.25, 0.85   # cm above the lid's edge: where lashes end, brow or a frame's rim begin
+LASHES, BROW, FRAME = 0.26, 1.05, 0.85   # cm above the lid's edge: where lashes end, brow or a frame's rim begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,16 @@ class LidRig:
 
     def apply(self, inputs: NDArray[np.float32], cm: NDArray[np.float32]) -> None:
         """Move the lids in `cm` [V, 3] for weights [5] in the order of LID_INPUTS."""
-        down, up = float(_FROM_ABOVE @ inputs), float(_FROM_BELOW @ inputs)
+        down, up = lowered(inputs), float(_FROM_BELOW @ inputs)
         taken = down + up
         if taken > 1:                        # lids stop where they meet
             down, up = down / taken, up / taken
         _move(self.upper, self.lower, self.near, self.slot, self.above, self.below, self.fold, down, up, cm)
+
+
+def lowered(inputs: NDArray[np.float32]) -> float:
+    """Share of the eye's opening by which its upper lid comes down for weights [5] in the order of LID_INPUTS."""
+    return float(_FROM_ABOVE @ inputs)
 
 
 def lid_rig(mesh: Mesh, side: int, glasses: bool = False) -> LidRig:

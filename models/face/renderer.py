@@ -12,6 +12,7 @@ from .fit import fit_mesh
 from .glasses import wears_glasses
 from .layers import ENLARGED, compose, enlarge, separate, spread_colour
 from .lidline import settle_lids
+from .lidskin import lid_skins
 from .light import measure_light
 from .lipline import settle_lips
 from .mouth import build_mouth
@@ -41,10 +42,11 @@ class FaceRenderer:
         self.size, self.cutout = (side, side), cutout
         small = fit_layer(image, side)
         settled = settle_lids(image, settle_lips(image, landmarks))
-        self.rig = build_rig(fit_mesh(_scaled(settled, side / own), side), wears_glasses(image, landmarks))
+        glasses = wears_glasses(image, landmarks)
+        self.rig = build_rig(fit_mesh(_scaled(settled, side / own), side), glasses)
         mesh, template = self.rig.mesh, self.rig.mesh.template
         self._edge = np.concatenate([template.inner_upper, template.inner_lower])
-        self._layers(image, mask, background, backdrop)
+        self._layers(image, mask, background, backdrop, glasses)
         strips = [_strip(template.inner_upper, template.inner_lower), *(_strip(*lids) for lids in template.lids)]
         self._triangles = np.ascontiguousarray(np.concatenate([mesh.triangles, *strips]))
         self._shade = build_shade(mesh)
@@ -61,7 +63,7 @@ class FaceRenderer:
         self.draw(np.zeros(len(ARKIT), np.float32))              # compiles every kernel now, not at the first frame
 
     def _layers(self, image: NDArray[np.uint8], mask: NDArray[np.float32], background: NDArray[np.uint8],
-                backdrop: NDArray[np.uint8] | None) -> None:
+                backdrop: NDArray[np.uint8] | None, glasses: bool) -> None:
         """Person texture with the texture px of every vertex, and the background."""
         own, side = image.shape[0], self.size[0]
         if not FINER * side <= own <= 2 * side:                  # bilinear reading is good for up to twice the picture
@@ -79,6 +81,7 @@ class FaceRenderer:
         self._uv = np.ascontiguousarray((self.rig.mesh.rest * k + offset).astype(np.float32))
         self._edge_uv = self._uv[self._edge], self._inward() * np.float32(k)
         self._emptied = self._empty_mouth(k)
+        self._lids = lid_skins(texture, self._uv, self.rig.mesh, k, glasses)
         self.background = fit_layer(natural, side) if backdrop is None else np.ascontiguousarray(backdrop)
 
     def _inward(self) -> NDArray[np.float32]:
@@ -135,6 +138,8 @@ class FaceRenderer:
         pose(self.rig, weights, turn, relax, breath, posed)
         shade = self._shade.at(weights)
         self._keep_edges_clean(relax)
+        for lid in self._lids:
+            lid.show(weights)
         draw_map(posed.px, self._uv, shade, self._triangles, self._whole, self._fraction, self._gain)
         cv2.remap(self._texture, self._whole, self._fraction, cv2.INTER_LINEAR, self._person, cv2.BORDER_REFLECT_101)
         out, alpha = np.empty((*self.size, 3), np.uint8), np.empty(self.size, np.uint8)

@@ -21,7 +21,7 @@ _LOWER = ((0.53, 0.59, 0.68, 0.70, 0.70, 1.0), (0.84, 0.88, 0.98, 0.84, 0.78, 0.
 ENAMEL = np.array([0.93, 0.90, 0.84])
 _GUM = np.array([0.66, 0.36, 0.35])
 _FLESH = np.array([0.62, 0.31, 0.30])
-_CAVITY = np.array([0.30, 0.115, 0.105])
+_CAVITY = np.array([0.28, 0.107, 0.098])
 
 
 @dataclass(frozen=True, slots=True)
