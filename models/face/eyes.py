@@ -12,6 +12,7 @@ from .aperture import SAMPLES, coverage, gather, join, trace
 from .deform import Posed, Rig
 from .eyeball import Parts, find_iris, take_apart
 from .mouth import to_cm, to_rest
+from .softness import soften
 
 LID_BAND = 0.22              # cm below the upper lid that move with it: its shadow and the roots of the lashes
 STILL = 0.06                 # cm of gaze after which nothing is left of what only a steady eye shows
@@ -33,6 +34,7 @@ class Eye:
     curves: tuple[NDArray[np.float32], NDArray[np.float32]]
     columns: NDArray[np.float32]
     roof: NDArray[np.float32]                # [w] px, height of the resting upper lid over the patch's columns
+    soft: float                              # px of blur a portrait out of focus asks for
 
     def draw(self, posed: Posed, weights: NDArray[np.float32], out: NDArray[np.uint8]) -> None:
         """Paint the eye's opening into the u8 RGB picture `out`."""
@@ -53,17 +55,22 @@ class Eye:
         _paint_eye(self.columns, start, back, parts.sclera, parts.iris, parts.shade, parts.rest, np.float32(still),
                    np.float32(across), np.float32(-upward), np.float32(min(1.0, blink + 0.5 * down)), np.float32(scale),
                    self.roof, out)
-        join(self.columns, start, np.float32(min(1.0, 4 * blink)), out)
+        moved = min(1.0, 4 * float(blink))
+        join(self.columns, start, np.float32(moved), out)
+        if self.soft and (share := max(moved, 1 - still)) > 0:       # a steady open eye is the portrait's own
+            soften(out, self.curves, self.soft, share)
 
 
-def build_eyes(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> list[Eye]:
-    """Take both eyeballs, the right one first, from the portrait `image` u8 RGB and its landmarks [478, 3] px."""
+def build_eyes(rig: Rig, image: NDArray[np.uint8], landmarks: NDArray[np.float32], soft: float = 0.0) -> list[Eye]:
+    """Take both eyeballs, the right one first, from the portrait `image` u8 RGB and its landmarks [478, 3] px; `soft` px
+    blur what moves.
+    """
     rims = [landmarks[468 + 5 * side:473 + 5 * side, :2] for side in (0, 1)]
     radii = [float(np.linalg.norm(rim[1:] - rim[0], axis=1).mean()) for rim in rims]
     eyes = [(image, rims[side][0], radii[side], _outline(rig, side)) for side in (0, 1)]
     widest = max(find_iris(*eye)[1] for eye in eyes)            # both are alike; a pupil may be mistaken for one
     irises = [find_iris(*eye, widest) for eye in eyes]
-    return [_build_eye(rig, image, *iris, side) for side, iris in enumerate(irises)]
+    return [_build_eye(rig, image, *iris, side, soft) for side, iris in enumerate(irises)]
 
 
 def _outline(rig: Rig, side: int) -> NDArray[np.float32]:
@@ -93,7 +100,8 @@ def _roof(curve: NDArray[np.float32], width: int) -> NDArray[np.float32]:
     return roof.astype(np.float32)
 
 
-def _build_eye(rig: Rig, image: NDArray[np.uint8], centre: NDArray[np.float32], radius: float, side: int) -> Eye:
+def _build_eye(rig: Rig, image: NDArray[np.uint8], centre: NDArray[np.float32], radius: float, side: int,
+               soft: float) -> Eye:
     mesh = rig.mesh
     loops = mesh.template.lids[side]
     points = mesh.rest[np.concatenate(loops)]
@@ -108,7 +116,7 @@ def _build_eye(rig: Rig, image: NDArray[np.uint8], centre: NDArray[np.float32], 
     columns = np.zeros((4, int(1.2 * np.ptp(points[:, 0]) + 16) * SAMPLES), np.float32)
     return Eye(rig, side, (int(low[0]), int(low[1])), parts, depth, to_rest(mesh, depth),
                (np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32)),
-               columns, roof)
+               columns, roof, soft)
 
 
 def _compose(outer: NDArray[np.float32], inner: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,10 +5,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fit import Mesh
+from .regions import smoothstep
 from .teeth import ENAMEL, Palette, palette
 
 _SKIN = np.array([1.22, 0.97, 0.81])             # chroma of human skin under white light, mean over tones
 MUTED = 0.8                                      # eyes and skin overstate a coloured light's tint on enamel
+_FADED = (3.0, 14.0)                             # CIELAB chroma of skin: in a picture of greys, of pale skin in colour
 _CHEEKS = (50, 101, 118, 280, 330, 347, 205, 425, 151, 9)
 
 
@@ -18,20 +20,28 @@ def measure_light(image: NDArray[np.uint8], mesh: Mesh, landmarks: NDArray[np.fl
 
     `enamel` is the colour of teeth seen in the portrait itself and then settles both.
     """
-    if enamel is not None:
-        chroma = _chroma(enamel.astype(float)) / _chroma(255 * ENAMEL)
-        return palette(chroma / chroma.mean(), min(float(enamel.mean()), 235.0))
     skin = _patches(image, landmarks[list(_CHEEKS), :2], mesh.fit.scale * 0.5)
     tone = np.median(skin, axis=0)
+    colourful = float(smoothstep(*_FADED, _saturation(tone)))
+    enamel_chroma, skin_chroma = (1 + (_chroma(c) - 1) * colourful for c in (255 * ENAMEL, 255 * _SKIN))
+    if enamel is not None:
+        chroma = _chroma(enamel.astype(float)) / enamel_chroma
+        return palette(chroma / chroma.mean(), min(float(enamel.mean()), 235.0), colourful)
     white = _sclera(image, mesh, landmarks)
-    chroma = _chroma(tone) / _SKIN
+    chroma = _chroma(tone) / skin_chroma
     if white is not None:
         chroma = np.sqrt(chroma * _chroma(white))
     chroma = (chroma / chroma.mean()) ** MUTED
     level = 1.02 * float(np.percentile(skin.mean(1), 80))
     if white is not None:
         level = max(level, 1.05 * float(white.mean()))
-    return palette(chroma / chroma.mean(), min(level, 225.0))
+    return palette(chroma / chroma.mean(), min(level, 225.0), colourful)
+
+
+def _saturation(colour: NDArray[np.float64]) -> float:
+    """CIELAB chroma of an sRGB colour [3] in 0..255."""
+    lab = cv2.cvtColor((colour / 255).astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
+    return float(np.hypot(lab[1], lab[2]))
 
 
 def _chroma(colour: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from .deform import JAW_AXIS, Posed, Rig
 from .fit import Mesh
 from .lips import UPPER_SHARE, rounding
 from .plate import Smile, lay_in
+from .softness import soften
 from .teeth import ABOVE, DENSITY, HALF, Palette, row_of_teeth
 
 OVERBITE = 0.12              # cm the upper front teeth cover the lower ones when the jaw is shut
@@ -41,6 +42,7 @@ class Mouth:
     depth: float                             # cm, z of the front teeth
     curves: tuple[NDArray[np.float32], NDArray[np.float32]]
     columns: NDArray[np.float32]             # [4, c] heights and slopes of both curves
+    soft: float                              # px of blur a portrait out of focus asks for
 
     def draw(self, posed: Posed, weights: NDArray[np.float32], relax: float, out: NDArray[np.uint8]) -> None:
         """Paint the opening into the u8 RGB picture `out` [H, W, 3]; `relax` as for `pose`."""
@@ -63,10 +65,14 @@ class Mouth:
                self.colours.cavity, np.float32(self.bite), np.float32(drop), np.float32(across),
                np.float32(weights[_TONGUE]), np.float32(1 - ROUND_SHADE * rounding(weights) ** 2),
                np.float32(self.rig.mesh.fit.scale), np.float32(opacity), np.float32(seam), out)
+        if self.soft:
+            soften(out, self.curves, self.soft, opacity)
 
 
-def build_mouth(rig: Rig, colours: Palette, smile: Smile | None) -> Mouth:
-    """The inside of the mouth for a rig; `smile` holds the person's own teeth where the portrait shows them."""
+def build_mouth(rig: Rig, colours: Palette, smile: Smile | None, soft: float = 0.0) -> Mouth:
+    """The inside of the mouth for a rig; `smile` holds the person's own teeth where the portrait shows them, `soft` px
+    blur what is drawn.
+    """
     mesh = rig.mesh
     middle = len(mesh.template.inner_upper) // 2
     lip = mesh.shape[mesh.template.inner_upper[middle]]
@@ -80,7 +86,7 @@ def build_mouth(rig: Rig, colours: Palette, smile: Smile | None) -> Mouth:
     widest = int(1.6 * mesh.eye_distance * mesh.fit.scale) * SAMPLES
     opened = float(rig.lips.rest.max()) > 1e-3
     return Mouth(rig, upper, row_of_teeth(colours, upper=False), colours, opened, bite, depth,
-                 (np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32)), np.zeros((4, widest), np.float32))
+                 (np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32)), np.zeros((4, widest), np.float32), soft)
 
 
 def to_rest(mesh: Mesh, depth: float) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from .plate import find_teeth
 from .raster import GAIN_ONE, draw_map
 from .regions import smoothstep
 from .shade import build_shade
+from .softness import softness
 
 CLEAN = 0.012                # of the distance between the outer eye corners
 DARK = 0.022                 # the same unit: how far the dark of an open mouth's corners reaches past the lips' contour
@@ -53,8 +54,9 @@ class FaceRenderer:
         smile = find_teeth(small, mesh)
         points = _scaled(landmarks, side / own)
         colours = measure_light(small, mesh, points, smile.colour if smile else None)
-        self._mouth = build_mouth(self.rig, colours, smile)
-        self._eyes = build_eyes(self.rig, small, points)
+        soft = softness(small, points)
+        self._mouth = build_mouth(self.rig, colours, smile, soft)
+        self._eyes = build_eyes(self.rig, small, points, soft)
         self._posed = new_posed(self.rig)
         self._whole = np.zeros((side, side, 2), np.int16)
         self._fraction = np.zeros((side, side), np.uint16)

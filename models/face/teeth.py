@@ -34,11 +34,14 @@ class Palette:
     cavity: NDArray[np.float32]
 
 
-def palette(light: NDArray[np.float64], level: float) -> Palette:
-    """Colours under a `light` of chroma [3] (mean one) in which enamel shows at `level` in 0..255."""
+def palette(light: NDArray[np.float64], level: float, colourful: float = 1.0) -> Palette:
+    """Colours under a `light` of chroma [3] (mean one) in which enamel shows at `level` in 0..255.
+
+    `colourful` in [0, 1] is 0 for a picture of greys: its light tints all there is to see.
+    """
     unit = level / float(ENAMEL.mean())
-    return Palette(*(np.clip(colour * light * unit, 0, 255).astype(np.float32)
-                     for colour in (ENAMEL, _GUM, _FLESH, _CAVITY)))
+    colours = (colour.mean() + (colour - colour.mean()) * colourful for colour in (ENAMEL, _GUM, _FLESH, _CAVITY))
+    return Palette(*(np.clip(colour * light * unit, 0, 255).astype(np.float32) for colour in colours))
 
 
 def row_of_teeth(colours: Palette, upper: bool) -> NDArray[np.float32]:

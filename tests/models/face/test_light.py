@@ -22,3 +22,16 @@ def test_teeth_seen_in_the_portrait_settle_the_colour(pack: Avatar, renderer: Fa
     seen = np.float32([220, 205, 170])
     enamel = measure_light(pack.portrait.image, renderer.rig.mesh, pack.portrait.landmarks, seen).enamel
     assert np.abs(enamel / enamel.mean() - seen / seen.mean()).max() < 0.05
+
+
+def test_a_picture_of_greys_gets_a_grey_mouth(pack: Avatar, renderer: FaceRenderer):
+    """And a faded one colours half gone; in full colour flesh is red."""
+    portrait, mesh = pack.portrait, renderer.rig.mesh
+    grey = portrait.image.mean(2, keepdims=True).astype(np.float32)
+    spread = []
+    for share in (0.0, 0.25, 1.0):
+        image = np.rint(grey + (portrait.image - grey) * share).astype(np.uint8)
+        tongue = measure_light(image, mesh, portrait.landmarks, None).tongue
+        spread.append(float(np.ptp(tongue) / tongue.mean()))
+    assert spread[0] < 0.03 < spread[1] < spread[2]
+    assert spread[2] > 0.4
