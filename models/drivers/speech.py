@@ -36,7 +36,7 @@ FAST = np.array([0.25, 0.5, 0.25])
 REACH = len(SLOW) - 1                    # hops of the past a smoothed row still hears
 
 HEARD_GAP, HEARD_WIDTH = 0.5, 1.0        # how far the table's gap and width give way to the network's lip targets
-OPEN_FULL, ROUND_FULL, SPREAD_FULL = 0.13, 0.46, 0.30   # IO of gap and width at lip targets of 1, -1 and 1
+OPEN_FULL, ROUND_FULL, SPREAD_FULL = 0.15, 0.46, 0.30   # IO of gap and width at lip targets of 1, -1 and 1
 NOD, BROW = np.radians(2.6), 0.32        # of full stress: rad downwards, browInnerUp weight
 BROW_OUTER = 0.5                         # share of the inner brow's lift the outer brows follow with
 
