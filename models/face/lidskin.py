@@ -24,6 +24,7 @@ SIDE = 0.35                  # cm past the corners over which paint fades
 MEETS = 0.35                 # of the full paint: where it must meet the colours of the portrait
 RIM = (0.10, 0.20)           # cm round the lower edge: all paint, none
 LASH = (0.75, 0.95)          # times as light as skin: surely lash or shade, surely not
+HUE = (8.0, 16.0)            # CIELAB units from the hue of skin: skin, surely none
 FOLD = 3.0                   # grey levels under the smoothed skin that count as a fold
 SHOWN = (0.05, 0.55)         # of the way down: where the painted skin begins to show, and where nothing else does
 RIM_SHOWN = (0.50, 0.85)     # the same of the lower rim: an eye that is still open shows its own
@@ -89,7 +90,15 @@ def _unrolled(colours: NDArray[np.float32], height: NDArray, top: NDArray, beyon
     if meets.any():
         near = _smoothed(colours, clear, SOFT / 2 * cm)
         painted = painted + cv2.GaussianBlur(spread_colour(near - painted, meets), (0, 0), SOFT / 2 * cm)
+    band = np.maximum(band, across * (height > -0.05) * (height < low) * _stray(colours, painted))
     return colours + (painted - colours) * band[..., None]
+
+
+def _stray(colours: NDArray[np.float32], skin: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[h, w] in [0, 1]: what has another hue than skin and is too light for a lash, a rim of iris or white under the lid."""
+    lab, own = (cv2.cvtColor(np.clip(c / 255, 0, 1).astype(np.float32), cv2.COLOR_RGB2LAB) for c in (colours, skin))
+    unlike = np.hypot(lab[..., 1] - own[..., 1], lab[..., 2] - own[..., 2])
+    return cv2.GaussianBlur(smoothstep(*HUE, unlike) * smoothstep(0.35, 0.55, lab[..., 0] / np.maximum(own[..., 0], 1)), (0, 0), 1)
 
 
 def _rim_painted(colours: NDArray[np.float32], depth: NDArray, beyond: NDArray, cm: float) -> NDArray[np.float32]:
