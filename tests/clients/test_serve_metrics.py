@@ -68,6 +68,9 @@ async def test_what_the_engine_counts_is_there_session_by_session(scrape):
         assert values(families["limner_latency_declared_ms"], session=live.id) == [pytest.approx(1000 * latency)]
     slow, fast = [values(families["limner_pictures_key"], "limner_pictures_key_total", session=live.id)[0] for live in sessions]
     assert fast > 1.5 * slow > 60                                    # 50 and 25 pictures a second
+    assert [values(families["limner_fps"], session=live.id) for live in sessions] == [[25], [50]]
+    assert all(abs(skew) < 20 for skew in values(families["limner_skew_ms"])) and len(values(families["limner_skew_ms"])) == 2
+    assert values(families["limner_governor_step"]) == [0, 0]
 
 
 async def test_hops_are_histograms(scrape):
