@@ -350,6 +350,23 @@ async def test_sounds_queue_up_only_so_far(stage):
     assert (await stage.client.post("/say", data=voice)).status == 202
 
 
+async def test_sounds_that_are_still_being_sent_count_as_well(stage):
+    await stage.connect("/talk?size=256", microphone=False)
+    whole, voice = asyncio.Event(), wav(speech_like(1.0))
+
+    async def slowly():
+        yield voice[:20]
+        await whole.wait()
+
+    posts = [asyncio.create_task(stage.client.post("/say", data=slowly())) for _ in range(WAITING)]
+    while (await stage.client.post("/say", data=b"")).status == 400:              # refused for its own sake and not counted
+        await asyncio.sleep(0.01)
+    assert "waiting" in await line(await stage.client.post("/say", data=voice), 503)
+    whole.set()
+    assert {answer.status for answer in await asyncio.gather(*posts)} == {422}    # cut sounds: their places are free again
+    assert (await stage.client.post("/say", data=voice)).status == 202
+
+
 async def test_a_portrait_is_taken_and_used(stage):
     listed = await (await stage.client.get("/avatars")).json()
     assert listed[0]["name"] == default_avatar().name and listed[0]["licence"]
