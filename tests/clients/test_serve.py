@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import wave
+from pathlib import Path
 
 import aioice.ice
 import numpy as np
@@ -13,7 +14,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription
 
-from limner.clients.serve import ServeOptions, make_app, serve
+from limner.clients.serve import ServeOptions, _url, make_app, serve
 from limner.clients.serve_avatars import Gallery
 from limner.clients.serve_limits import MAX_SDP_BODY
 from limner.clients.serve_say import WAITING
@@ -264,6 +265,12 @@ async def test_where_other_machines_come_a_private_session_is_watched_by_its_nam
         answer = await client.post("/whep?session=newest", data=browser.localDescription.sdp, headers=headers)
         assert "name the session" in await line(answer, 400)
         await browser.close()
+
+
+@pytest.mark.parametrize(("host", "called"), [("0.0.0.0", "studio"), ("::", "studio"), ("[::1]", "[::1]"), ("::1", "[::1]"), ("10.0.0.7", "10.0.0.7")])
+def test_the_address_that_is_printed_can_be_opened_from_elsewhere(monkeypatch, host, called):
+    monkeypatch.setattr("socket.gethostname", lambda: "studio")
+    assert _url(ServeOptions(host=host, token=TOKEN, cert=Path("cert.pem")), 8400) == f"https://{called}:8400/#token={TOKEN}"
 
 
 async def test_everyone_gets_a_session_of_their_own_until_the_house_is_full(stage):
