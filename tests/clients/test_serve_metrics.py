@@ -52,6 +52,7 @@ async def test_the_official_parser_reads_all_of_it(scrape):
     sessions, text, families = scrape
     assert values(families["limner_sessions"]) == [2] and values(families["limner_session_limit"]) == [4]
     assert values(families["limner_sessions_opened"], "limner_sessions_opened_total") == [2]
+    assert [families[f"limner_{name}"].type for name in ("sent_bytes", "packets_dropped", "viewers")] == ["counter", "counter", "gauge"]
     ids = {live.id for live in sessions}
     for family in families.values():
         assert re.fullmatch(r"limner_[a-z0-9_]+", family.name) and family.documentation
