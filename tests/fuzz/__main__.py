@@ -17,7 +17,7 @@ try:
 except ImportError:
     atheris = None
 
-OURS = ["limner.streams.wire", "limner.streams.peer", "limner.streams.media", "limner.clients.options", "limner.engine.config",
+OURS = ["limner.streams.wire", "limner.streams.peer", "limner.streams.media", "limner.streams.icelinks", "limner.streams.sources.websocket", "limner.clients.options", "limner.engine.config",
         "limner.models.avatar", "limner.models.picture"]
 guide = atheris is not None and "--plain" not in sys.argv
 with atheris.instrument_imports(include=OURS) if guide else contextlib.nullcontext():
