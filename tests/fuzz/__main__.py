@@ -41,7 +41,7 @@ def guided(name: str, runs: int) -> None:
     folder = tempfile.mkdtemp(prefix=f"limner-fuzz-{name}-")
     for number, data in enumerate(seeds(name)):
         (Path(folder) / str(number)).write_bytes(data)
-    flags = [sys.argv[0], f"-runs={runs}", f"-timeout={LONGEST}", "-rss_limit_mb=4096", "-print_final_stats=1", "-verbosity=0", folder]
+    flags = [sys.argv[0], f"-runs={runs}", f"-timeout={LONGEST}", "-rss_limit_mb=4096", "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={tempfile.gettempdir()}/", folder]
     atheris.Setup(flags, lambda data: check(name, data))
     atheris.Fuzz()
 
