@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from limner.engine.errors import LimnerError, UsageError
+from limner.engine.errors import Busy, LimnerError, UsageError
 from limner.streams.icelinks import IceServer, link
 
 log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+RETRY_AFTER = 10              # s, told with 503: as long as new connections are counted
 CHANGES = {"POST", "PATCH", "DELETE", "PUT"}
 OFFERED = ("/talk", "/whip", "/whep")
 EXPOSED = "Location, Link, ETag, Accept-Patch, WWW-Authenticate, Limner-Session"
@@ -63,7 +64,8 @@ async def one_line_errors(request: web.Request, handler: Handler) -> web.StreamR
     try:
         return await handler(request)
     except LimnerError as error:
-        return error_response(error.http_status, str(error))
+        later = {"Retry-After": str(RETRY_AFTER)} if isinstance(error, Busy) else None
+        return error_response(error.http_status, str(error), later)
     except web.HTTPException as error:
         if error.status < 400:
             raise

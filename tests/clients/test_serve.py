@@ -278,7 +278,8 @@ async def test_everyone_gets_a_session_of_their_own_until_the_house_is_full(stag
         await stage.connect()
     assert await stage.sessions() == 3 and len(stage.factory.sessions) == 3
     _, offer = await stage.offer()
-    assert "3 places" in await line(await stage.post_sdp("/talk", offer), 503)
+    refused = await stage.post_sdp("/talk", offer)
+    assert "3 places" in await line(refused, 503) and int(refused.headers["Retry-After"]) > 0
     assert (await (await stage.client.get("/health")).json())["status"] == "full"
 
 
