@@ -34,6 +34,12 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+def worth_a_line(record: logging.LogRecord) -> bool:
+    """False for requests that are no HTTP: their sender was told, and anybody could fill the log with tracebacks of them."""
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__module__ != "aiohttp.http_exceptions"
+
+
 def configure(level: str = "warning", as_json: bool = False) -> None:
     """Set up the `limner` logger once; libraries stay at error level so that their chatter reaches nobody."""
     handler = logging.StreamHandler(sys.stderr)
@@ -41,4 +47,5 @@ def configure(level: str = "warning", as_json: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.ERROR)
+    logging.getLogger("aiohttp.server").addFilter(worth_a_line)
     logging.getLogger("limner").setLevel(level.upper())
