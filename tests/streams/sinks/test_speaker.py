@@ -187,10 +187,11 @@ def test_what_is_played_is_what_another_program_records(tmp_path):
         heard = np.frombuffer(file.readframes(file.getnframes()), np.int16) / 32768
     played, recorded = onsets(sound), onsets(heard)
     # A null sink stalls in its first second, and on a busy machine once more; else a pause is at most lengthened by a
-    # block, 60 ms. So the best distance tells whether the sound runs at its own pace. A lost beep would double one.
+    # block, 60 ms. So the middle distance tells whether the sound runs at its own pace, and none may be as long as it is
+    # over a beep that was lost.
     assert len(recorded) >= 3
-    off, distance = np.abs(np.diff(recorded) - np.diff(played)[0]), np.diff(played)[0]
-    assert off.min() <= 0.06 * 16_000 and off.max() < 0.9 * distance
+    off = np.abs(np.diff(recorded) - np.diff(played)[0])
+    assert np.median(off) <= 0.06 * 16_000 and off.max() < 0.9 * 16_000
 
 
 def onsets(sound):
