@@ -8,7 +8,8 @@ export OMP_WAIT_POLICY := PASSIVE
 LIMNER_SHARED ?= ../shared
 APT    := apt-get install -y -q --no-install-recommends
 # Debian packages the suite drives: a browser, speech with exact phone times, a sound server and PortAudio, FFmpeg, and a
-# C++ compiler with ZeroMQ and MessagePack for the bus example. Node.js is used where it is there.
+# C++ compiler with ZeroMQ and MessagePack for the bus example. Node.js is used where it is there; so are obs-studio with
+# xvfb, janus and coturn, which install services or much else and are left to you.
 DEBIAN := chromium flite espeak-ng libespeak-ng1 pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 ffmpeg \
           g++ libzmq3-dev libmsgpack-cxx-dev
 

@@ -3,7 +3,8 @@
 A beep is played into Chromium's microphone; the page sends it up; the real engine, with an animator that flashes while
 it hears a beep, sends flash and beep back down. The page notes when its microphone met the beep, when the flash was
 shown and when the beep came back. The flash's grey level says how long before that frame the beep began, so that the
-frame rate does not blur the measure. The same again while a share of what the server sends is lost.
+frame rate does not blur the measure. The same again while a share of what the server sends is lost. The outlets besides
+the browser: `bench_outlets`; how many sessions: `limner bench sessions`.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from limner.engine.types import AudioChunk, FeatureRows, FeatureWindow, Frame, P
 from limner.models.face.colour import to_picture
 from limner.streams.encode import OpusEncoder, VideoEncoder
 
+from . import bench_outlets
 from .bench_engine import provenance
 from .browser import chromium, write_wav
 from .serve import ServeOptions, serve
@@ -231,7 +233,8 @@ async def _in_bad_weather(url: str, seconds: float, loss: float) -> dict:
 def run(json_path: Path | None, quick: bool = False) -> dict:
     """Measure, write the figures to `json_path`, and return them. Raises MissingPackage without a browser."""
     about = provenance("limner bench streams" + (" --quick" if quick else ""))
-    result = {"about": about, "encode": encode_cost(512, 50 if quick else 250), **asyncio.run(_run(quick))}
+    result = {"about": about, "encode": encode_cost(512, 50 if quick else 250),
+              "outlets": asyncio.run(bench_outlets.measure(4 if quick else 20)), **asyncio.run(_run(quick))}
     text = json.dumps(result, indent=1)
     if json_path:
         Path(json_path).write_text(text + "\n", "utf-8")

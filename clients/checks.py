@@ -23,6 +23,7 @@ EXTRAS = {
     "camera": (("pyvirtualcam",), "a virtual camera for OBS and meetings"),
     "neural": (("torch", "safetensors"), "neural animators, interpolators and restorers"),
 }
+OBS_PLUGINS = ("usr/lib/*/obs-plugins", "usr/lib*/obs-plugins", "usr/local/lib*/obs-plugins")
 
 
 def installed(package: str) -> str | None:
@@ -106,6 +107,17 @@ def virtual_microphone() -> Finding:
     return Finding("virtual microphone", "off", "no sink called limner", MAKE_ONE.format("limner"))
 
 
+def obs() -> Finding:
+    """OBS itself, and whether it can show a browser source."""
+    if platform.system() != "Linux":
+        return Finding("obs", "off", "not looked for on this system", "see docs/obs.md")
+    if not shutil.which("obs"):
+        return Finding("obs", "off", "OBS is not installed here", "apt install obs-studio; then the media source of docs/obs.md")
+    if any(path for folder in OBS_PLUGINS for path in Path("/").glob(f"{folder}/obs-browser.so")):
+        return Finding("obs", "ok", "with browser sources: /stage of `limner serve`", value=2)
+    return Finding("obs", "ok", "without browser sources: take the media source", "--to udp:127.0.0.1:9999", value=1)
+
+
 def browser() -> Finding:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "firefox", "firefox-esr", "microsoft-edge")
     found = [name for name in names if shutil.which(name)]
@@ -153,4 +165,4 @@ def gpu() -> list[Finding]:
     return findings()
 
 
-CHECKS: tuple[Check, ...] = (python, packages, extras, encoders, avatars, landmark_models, microphone, camera, virtual_microphone, browser, gpu, disk)
+CHECKS: tuple[Check, ...] = (python, packages, extras, encoders, avatars, landmark_models, microphone, camera, virtual_microphone, obs, browser, gpu, disk)

@@ -1,6 +1,7 @@
 """The commands: each one's arguments, and the call into the file that does the work (imported only then)."""
 
 import argparse
+import os
 from pathlib import Path
 
 from . import commands_networks
@@ -21,7 +22,8 @@ def add_serve(subparsers, face) -> None:
     p = subparsers.add_parser("serve", parents=[face], help="the presenter in a browser")
     p.add_argument("--host", default="127.0.0.1", help="address to listen on; any but this machine's own demands --token")
     p.add_argument("--port", type=int, default=8400)
-    p.add_argument("--token", help="what clients must send as `Authorization: Bearer`")
+    p.add_argument("--token", default=os.environ.get("LIMNER_TOKEN"),
+                   help="what clients must send as `Authorization: Bearer`; in LIMNER_TOKEN no other user of the machine can read it")
     p.add_argument("--max-sessions", type=int, default=8)
     p.add_argument("--cert", type=Path, help="TLS certificate (PEM); browsers give a microphone to https only, except on this machine")
     p.add_argument("--key", type=Path, help="its private key (PEM)")
@@ -46,7 +48,7 @@ def add_run(subparsers, face) -> None:
     p = subparsers.add_parser("run", parents=[face], help="a live session between devices, files and buses")
     p.add_argument("--from", dest="source", required=True, metavar="SOURCE", help="mic[:NAME], zmq:ENDPOINT or a media file")
     p.add_argument("--to", dest="sinks", action="append", default=[], metavar="SINK",
-                   help="camera[:DEVICE], zmq:ENDPOINT, whip:URL, FILE.mp4 or null (repeatable)")
+                   help="camera[:DEVICE], speaker[:DEVICE], udp:HOST:PORT, zmq:ENDPOINT, whip:URL, FILE.mp4 or null (repeatable)")
     p.add_argument("--listen", metavar="SOURCE", help="mic[:NAME] or zmq:ENDPOINT: whom the avatar talks with; it looks at them and nods")
     p.add_argument("--recordings", type=Path, metavar="DIR", help="folder for what other programs record with the bus's command `record`")
     p.add_argument("--quiet", action="store_true")

@@ -72,7 +72,7 @@ def read_config(path: Path) -> dict:
     """
     try:
         table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not a readable TOML file ({error})") from error
     return {name: typed(name, value, path) for name, value in ((k.replace("-", "_"), v) for k, v in table.items())}
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from limner.engine.errors import DeviceError, UsageError
 from limner.streams.icelinks import IceServer
 
 from . import serve_audio, serve_avatars, serve_metrics, serve_record, serve_say
+from .certificates import EVERYWHERE
 from .options import MOODS, RATES, SIZES
 from .serve_avatars import Gallery
 from .serve_security import check_bind, guard, is_loopback, one_line_errors
@@ -149,7 +151,10 @@ async def _stop_signal() -> None:
 
 
 def _url(options: ServeOptions, port: int) -> str:
-    host = f"[{options.host}]" if ":" in options.host else options.host
+    host = options.host.strip("[]")
+    if host in EVERYWHERE:
+        host = socket.gethostname()                  # which the certificate of this machine names, too
+    host = f"[{host}]" if ":" in host else host
     return f"{'https' if options.cert else 'http'}://{host}:{port}/" + (f"#token={options.token}" if options.token else "")
 
 

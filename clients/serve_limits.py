@@ -1,6 +1,8 @@
 """How much a caller may ask for: body sizes, how often, how many at once."""
 
+import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import BinaryIO
 
 from aiohttp import web
@@ -12,13 +14,17 @@ MAX_SDP_BODY = 64 * 2**10
 MAX_PORTRAIT = 32 * 2**20
 MAX_SOUND = 256 * 2**20
 MAX_SECONDS = 4 * 3600
+STALLED = 20                  # s without a byte of a body before its sender is given up
 
 
 async def read_body(request: web.Request, limit: int, what: str) -> bytes:
-    """The whole body, at most `limit` bytes. Raises TooLarge, before reading where the header already says so."""
+    """The whole body, at most `limit` bytes.
+
+    Raises TooLarge, before reading where the header already says so, and HTTPRequestTimeout for a sender that has stalled.
+    """
     _check_announced(request, limit, what)
     body = bytearray()
-    async for part in request.content.iter_any():
+    async for part in _parts(request, what):
         body += part
         if len(body) > limit:
             raise TooLarge(_too_large(what, limit))
@@ -29,13 +35,25 @@ async def spool_body(request: web.Request, limit: int, what: str, into: BinaryIO
     """Stream the body to a file; its size. Raises TooLarge as `read_body` does."""
     _check_announced(request, limit, what)
     size = 0
-    async for part in request.content.iter_any():
+    async for part in _parts(request, what):
         size += len(part)
         if size > limit:
             raise TooLarge(_too_large(what, limit))
         into.write(part)
     into.seek(0)
     return size
+
+
+async def _parts(request: web.Request, what: str) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            async with asyncio.timeout(STALLED):
+                part = await request.content.readany()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text=f"no more of {what} came within {STALLED} s; send it again") from None
+        if not part:
+            return
+        yield part
 
 
 def _check_announced(request: web.Request, limit: int, what: str) -> None:

@@ -27,16 +27,17 @@ class SessionCollector:
         yield from self._per_session("limner_viewers", "Peers connected", lambda live: len(live.peers))
         yield from self._per_session("limner_latency_seconds", "Declared latency from sound to picture",
                                      lambda live: live.session.latency() / 90_000)
-        yield from self._per_session("limner_sent_bytes", "Media bytes sent", lambda live: live.sink.bytes_sent)
-        yield from self._per_session("limner_packets_dropped", "Packets slow peers lost", lambda live: live.sink.packets_dropped)
+        yield from self._per_session("limner_sent_bytes", "Media bytes sent", lambda live: live.sink.bytes_sent, CounterMetricFamily)
+        yield from self._per_session("limner_packets_dropped", "Packets slow peers lost", lambda live: live.sink.packets_dropped,
+                                     CounterMetricFamily)
         yield from self._per_session("limner_busy_cores", "Cores kept busy by drawing and encoding",
                                      lambda live: live.meter.cores or 0.0)
         yield from self._counters()
         yield from self._gauges()
         yield self._hops()
 
-    def _per_session(self, name: str, text: str, value) -> Iterator[Metric]:
-        family = GaugeMetricFamily(name, text, labels=["session"])
+    def _per_session(self, name: str, text: str, value, kind=GaugeMetricFamily) -> Iterator[Metric]:
+        family = kind(name, text, labels=["session"])
         for live in self._sessions:
             family.add_metric([live.id], value(live))
         yield family

@@ -26,12 +26,14 @@ def routes(sessions: Sessions) -> list[web.RouteDef]:
         live = sessions.find(request.query.get("session"))
         if live.waiting >= WAITING:
             raise Busy(f"{WAITING} sounds are waiting to be spoken; send more when some have been, or interrupt")
-        file = tempfile.SpooledTemporaryFile(IN_MEMORY)     # noqa: SIM115 - closed by `speak`, long after this request
+        live.waiting += 1                                   # from the first byte on: uploads side by side count, too
+        file = tempfile.SpooledTemporaryFile(IN_MEMORY)     # noqa: SIM115 - closed by `_chunks`, long after this request
         try:
             if not await spool_body(request, MAX_SOUND, "the sound", file):
                 raise UsageError("the body is empty; send a sound or video file")
             sound = await _open(file)
         except BaseException:
+            live.waiting -= 1
             file.close()
             raise
         live.utterances += 1
@@ -73,7 +75,6 @@ async def _chunks(sound: MediaFile, file: BinaryIO) -> AsyncIterator[AudioChunk]
 
 async def _announce(live: Live, number: int, utterance: Utterance) -> None:
     """Tell the pages when an utterance begins to count and when its last word has been seen."""
-    live.waiting += 1
     live.tell({"speaking": number})
     await utterance.done
     live.waiting -= 1

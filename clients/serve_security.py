@@ -5,16 +5,17 @@ import ipaddress
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 
-from limner.engine.errors import LimnerError, UsageError
+from limner.engine.errors import Busy, LimnerError, UsageError
 from limner.streams.icelinks import IceServer, link
 
 log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+RETRY_AFTER = 10              # s, told with 503: as long as new connections are counted
 CHANGES = {"POST", "PATCH", "DELETE", "PUT"}
 OFFERED = ("/talk", "/whip", "/whep")
 EXPOSED = "Location, Link, ETag, Accept-Patch, WWW-Authenticate, Limner-Session"
@@ -63,7 +64,8 @@ async def one_line_errors(request: web.Request, handler: Handler) -> web.StreamR
     try:
         return await handler(request)
     except LimnerError as error:
-        return error_response(error.http_status, str(error))
+        later = {"Retry-After": str(RETRY_AFTER)} if isinstance(error, Busy) else None
+        return error_response(error.http_status, str(error), later)
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -96,10 +98,10 @@ def guard(token: str | None, loopback: bool, origins: tuple[str, ...] = (), ice_
         return response
 
     def _refusal(request: web.Request, origin: str | None) -> web.Response | None:
-        host = urlsplit(f"//{request.host}").hostname or ""
+        host = _split(f"//{request.host}").hostname or ""
         if loopback and not is_loopback(host):
             return error_response(403, f"this server answers to 127.0.0.1 and localhost only, not to {host[:80]!r}")
-        foreign = origin is not None and urlsplit(origin).netloc != request.host and origin not in origins
+        foreign = origin is not None and _split(origin).netloc != request.host and origin not in origins
         if foreign and (request.method in CHANGES or request.headers.get("Upgrade")):
             return error_response(403, "pages of another site may not use this server")
         if token and request.method != "OPTIONS" and not _is_page(request) and not _has_token(request):
@@ -115,9 +117,17 @@ def guard(token: str | None, loopback: bool, origins: tuple[str, ...] = (), ice_
 
     def _has_token(request: web.Request) -> bool:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
 
     return checked
+
+
+def _split(url: str) -> SplitResult:
+    """Its parts; all are empty where a stranger sent what is no URL."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _is_page(request: web.Request) -> bool:

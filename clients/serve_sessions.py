@@ -21,6 +21,7 @@ from limner.streams.peer import Peer
 from limner.streams.sinks.webrtc import WebRTCSink
 from limner.streams.takes import Take
 
+from .logs import SESSION
 from .serve_admission import Admission, Load, Meter, cores_here
 from .serve_limits import RateLimit
 
@@ -70,6 +71,7 @@ class Live:
         task.add_done_callback(self.tasks.discard)
 
     async def _care(self, work: Coroutine) -> None:
+        SESSION.set(self.id)                      # for every line logged by this task and those it makes
         try:
             await work
         except Exception as error:                # whatever broke, it must not reach the other sessions

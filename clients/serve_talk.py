@@ -7,6 +7,7 @@ location adds the peer's later candidates, DELETE ends.
 
 import math
 import secrets
+from collections import deque
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -24,6 +25,7 @@ from .serve_sessions import Live, Sessions
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
+REMEMBERED = 256              # connections
 
 
 class Talk:
@@ -37,6 +39,7 @@ class Talk:
         self._sessions, self._gallery, self._clock, self._ice = sessions, gallery, clock, ice_servers
         self._fps, self._size, self._private, self._listen = fps, size, private, listen
         self._etags: dict[str, str] = {}
+        self._named: deque[str] = deque(maxlen=REMEMBERED)     # connections whose end nobody has asked for yet
 
     def routes(self) -> list[web.RouteDef]:
         found = []
@@ -80,8 +83,14 @@ class Talk:
         return web.Response(status=204)
 
     async def end(self, request: web.Request) -> web.Response:
-        peer_id, peer = self._peer(request)
-        await peer.close()
+        """200 for a connection that has just ended by itself, too: clients close theirs first and then say so here."""
+        peer_id = request.match_info["id"]
+        if peer_id in self._named:
+            self._named.remove(peer_id)
+        else:
+            self._peer(request)
+        if peer := self._sessions.find_peer(peer_id):
+            await peer.close()
         self._etags.pop(peer_id, None)
         return web.json_response({})
 
@@ -119,6 +128,7 @@ class Talk:
         answer = await peer.answer(offer)
         self._etags = {known: tag for known, tag in self._etags.items() if self._sessions.find_peer(known)}
         self._etags[peer_id] = f'"{secrets.token_urlsafe(9)}"'
+        self._named.append(peer_id)
         headers = CIMultiDict({"Location": f"{request.path}/{peer_id}", "ETag": self._etags[peer_id], "Accept-Patch": FRAGMENT,
                                "Limner-Session": live.id})
         headers.extend(("Link", link(server)) for server in self._ice)

@@ -1,8 +1,10 @@
 """Plain-data counters and histograms. Nothing here knows where the numbers go."""
 
-from collections import Counter
+from collections import Counter, deque
 
 import numpy as np
+
+from .clock import TICKS, milliseconds
 
 # Bucket edges grow by 2 ** (1/32), two per cent: 10 us to 84 s in 736 integers, whatever the number of observations.
 _EDGES_NS = (10_000 * 2.0 ** (np.arange(736) / 32)).astype(np.int64)
@@ -79,3 +81,27 @@ class Metrics:
         for hop, histogram in self.hops.items():
             flat |= {f"{hop}_ms_{name}": value for name, value in histogram.snapshot().items()}
         return flat
+
+
+class Pace:
+    """Two gauges of what is handed over: `fps`, new pictures in the last second of media time, repeats not counted, and
+    `skew_ms`, by how much the newest picture was handed over later (negative: earlier) than the sound that belongs to it.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._new: deque[int] = deque()
+        self._sound_late = 0
+
+    def shown(self, pts: int, late: int, *, new: bool) -> None:
+        """A picture of media time `pts`, `late` ticks after it was due."""
+        if new:
+            self._new.append(pts)
+        while self._new and self._new[0] <= pts - TICKS:
+            self._new.popleft()
+        self._metrics.gauge("fps", len(self._new))
+        self._metrics.gauge("skew_ms", milliseconds(late - self._sound_late))
+
+    def played(self, late: int) -> None:
+        """A chunk of sound, `late` ticks after it was due."""
+        self._sound_late = late

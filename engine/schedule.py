@@ -102,6 +102,7 @@ class Governor:
         self._typical = 0            # cost of late, in ticks
         self._left: int | None = None        # typical cost when restoration was left out
         self._restoring = 0.0        # what restoration adds, as a share of the rest
+        metrics.gauge("governor_step", int(self.step))
 
     @property
     def step(self) -> Step:

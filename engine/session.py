@@ -23,7 +23,7 @@ from .clock import SAMPLE_RATE, TICKS_PER_MS, Clock, DeviceClock, milliseconds, 
 from .config import Settings
 from .errors import ContractError, UsageError, first_error
 from .lane import Lane
-from .metrics import Metrics
+from .metrics import Metrics, Pace
 from .outbox import Outboxes
 from .painter import Painter
 from .picturebuffer import PictureBuffer
@@ -70,6 +70,7 @@ class Session:
         if fallback is not None and tuple(fallback[1].size) != tuple(animator.size):
             raise UsageError(f"the fallback draws {fallback[1].size}, the animator {animator.size}: they must be equal")
         settings, self.metrics = settings or Settings(), metrics or Metrics()
+        self._pace = Pace(self.metrics)
         self.generation = 0
         self._clock, self._source = clock, source
         self._timing = Timing.declared(settings, extractor, animator, stages)
@@ -372,7 +373,9 @@ class Session:
 
     def _account(self, picture: Picture, drawn_for: int) -> None:
         self.metrics.count(f"pictures_{picture.drawn}")
-        self.metrics.time("late", (self._position() - picture.pts) * 1_000_000 // TICKS_PER_MS)
+        late = self._position() - picture.pts
+        self.metrics.time("late", late * 1_000_000 // TICKS_PER_MS)
+        self._pace.shown(picture.pts, late, new=picture.drawn != "repeat")
         captured = self._track.captured_at(samples_from_ticks(drawn_for))
         if captured is not None and picture.drawn != "repeat":
             self.metrics.time("total", self._clock.now_ns() - captured)
@@ -388,6 +391,7 @@ class Session:
             samples = self._track.read(at, CHUNK)
             captured_ns = self._track.captured_at(at + CHUNK - 1) or self._clock.now_ns()
             self._outboxes.play(AudioChunk(samples, SAMPLE_RATE, at, due, captured_ns, self.generation))
+            self._pace.played(self._position() - due)
             self._played += CHUNK
             self._track.seen(self._delivered())
 

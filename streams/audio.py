@@ -20,7 +20,7 @@ TAPS = 32                    # swresample's filter length at the lower of the tw
 # Down-mix weights of ITU-R BS.775-4 table 2 (centre 1, left/right 0.707, surround 0.5, no LFE), before normalising.
 _BS775 = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0, "LFE2": 0.0}
 _SURROUND = 0.5
-_PLANAR = {"u8p": "u1", "s16p": "<i2", "s32p": "<i4", "s64p": "<i8", "fltp": "<f4", "dblp": "<f8"}
+_KINDS = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}      # FFmpeg's sample formats; a p means planar
 
 
 def check_format(rate: int, channels: int, what: str) -> None:
@@ -68,13 +68,13 @@ def mix_down(planes: NDArray[np.float32], speakers: tuple[str, ...] = ()) -> NDA
 
 def frame_to_mono(frame: av.AudioFrame) -> NDArray[np.float32]:
     """One decoded FFmpeg frame of any sample format and layout as clean mono f32 [n] at the frame's own rate."""
-    channels = frame.layout.nb_channels
+    channels, kind = frame.layout.nb_channels, _KINDS[frame.format.name.removesuffix("p")]
+    # Not `to_ndarray`: it knows no 64-bit integers, and where a damaged stream changes its layout PyAV counts a plane that is
+    # not there, and crashes.
     if frame.format.is_planar:
-        # Not `to_ndarray`: in a damaged stream whose layout changes PyAV counts a plane that is not there, and crashes.
-        kind = _PLANAR[frame.format.name]
         planes = np.stack([np.frombuffer(frame.planes[k], kind, frame.samples) for k in range(channels)])
     else:
-        planes = frame.to_ndarray().reshape(-1, channels).T
+        planes = np.frombuffer(frame.planes[0], kind, frame.samples * channels).reshape(-1, channels).T
     return mix_down(to_float(planes), tuple(channel.name for channel in frame.layout.channels))
 
 

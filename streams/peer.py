@@ -160,12 +160,18 @@ class Peer:
         channel.on("message", self._message)
 
     def _message(self, text: str | bytes) -> None:
-        try:
-            message = json.loads(text) if len(text) <= MAX_SDP else None
-        except ValueError:
-            message = None
-        if isinstance(message, dict) and self._on_message:
+        message = read_message(text)
+        if message is not None and self._on_message:
             self._on_message(message)
+
+
+def read_message(text: str | bytes) -> dict | None:
+    """The JSON object that a peer sent; None for anything else."""
+    try:
+        message = json.loads(text) if len(text) <= MAX_SDP else None
+    except (ValueError, RecursionError):                    # no JSON, or nested deeper than the parser goes
+        return None
+    return message if isinstance(message, dict) else None
 
 
 def preferred_codecs(kind: str) -> list:

@@ -25,6 +25,8 @@ KEY_SECONDS = 1
 RATE = 48_000                  # Hz sent: an AAC frame is 1024 samples, 64 ms at the engine's own rate, 21 ms at this
 PACKET = 1316                  # bytes, seven transport packets: fits an Ethernet frame
 START = TICKS                  # pts of the origin, so that the codec's run-in is not before 0
+# FFmpeg would hold a picture until sound of its time has come, and leave readers to wait for the next one to know where it ends.
+PROMPT = {"flush_packets": "1", "max_interleave_delta": "1", "omit_video_pes_length": "0"}
 MAX_GAP = SAMPLE_RATE          # samples of lost sound that become silence; beyond it the stream jumps
 
 
@@ -60,7 +62,7 @@ class MpegTsSink:
     def _open(self) -> None:
         try:
             socket.getaddrinfo(self._host, None)      # FFmpeg itself would send nowhere in silence
-            self._container = av.open(self._url, "w", format="mpegts", options={"flush_packets": "1"})
+            self._container = av.open(self._url, "w", format="mpegts", options=PROMPT)
         except OSError as error:
             raise DeviceError(f"udp:{self._target}: cannot be sent to ({error.strerror}); expected a host this machine can "
                               "reach") from error

@@ -71,3 +71,15 @@ def test_a_virtual_microphone(monkeypatch, tool, sinks, state, said):
     monkeypatch.setattr(speaker, "server_sinks", lambda: sinks)
     found = checks.virtual_microphone()
     assert found.state == state and said in f"{found.found} {found.remedy}"
+
+
+@pytest.mark.parametrize(("there", "plugin", "state", "said"), [
+    (None, False, "off", "apt install obs-studio"), ("/usr/bin/obs", False, "ok", "take the media source"), ("/usr/bin/obs", True, "ok", "/stage")])
+def test_obs_and_whether_it_takes_a_browser_source(monkeypatch, tmp_path, there, plugin, state, said):
+    monkeypatch.setattr(checks.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(checks.shutil, "which", lambda name: there)
+    monkeypatch.setattr(checks, "OBS_PLUGINS", (str(tmp_path.relative_to("/")),))
+    if plugin:
+        (tmp_path / "obs-browser.so").touch()
+    found = checks.obs()
+    assert found.state == state and said in f"{found.found} {found.remedy}"

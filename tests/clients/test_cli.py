@@ -18,6 +18,12 @@ def test_every_command_explains_itself(command, capsys):
     assert end.value.code == 0 and f"limner {command}" in capsys.readouterr().out
 
 
+def test_a_token_may_come_from_where_nobody_else_can_read_it(monkeypatch):
+    monkeypatch.setenv("LIMNER_TOKEN", "of-the-environment")
+    assert cli.build_parser().parse_args(["serve"]).token == "of-the-environment"
+    assert cli.build_parser().parse_args(["serve", "--token", "of-the-line"]).token == "of-the-line"
+
+
 @pytest.mark.parametrize("argv", [[], ["paint"], ["render"], ["serve", "--port", "many"], ["bench", "everything"]])
 def test_wrong_usage_is_status_2(argv, capsys):
     with pytest.raises(SystemExit) as end:

@@ -1,5 +1,6 @@
 """Log lines: one per event, fields kept, in both forms."""
 
+import contextvars
 import json
 import logging
 import sys
@@ -31,6 +32,15 @@ def test_plain_lines_carry_their_fields():
 def test_json_lines_carry_their_fields():
     assert json.loads(logs.JsonLines().format(record())) == {
         "level": "info", "logger": "limner.x", "message": "session opened", "session": "ab", "fps": 25}
+
+
+def test_a_line_says_in_which_session_it_happened():
+    plain = logging.getLogger("limner.x").makeRecord("limner.x", logging.INFO, __file__, 1, "drawn", (), None)
+    inside = contextvars.copy_context()
+    inside.run(logs.SESSION.set, "cd")
+    assert inside.run(logs.PlainLines().format, plain) == "I limner.x drawn session=cd"
+    assert inside.run(logs.PlainLines().format, record()) == "I limner.x session opened session=ab fps=25"
+    assert logs.PlainLines().format(plain) == "I limner.x drawn"
 
 
 def test_a_traceback_is_kept_for_the_log():

@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import wave
+from pathlib import Path
 
 import aioice.ice
 import numpy as np
@@ -13,7 +14,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription
 
-from limner.clients.serve import ServeOptions, make_app, serve
+from limner.clients.serve import ServeOptions, _url, make_app, serve
 from limner.clients.serve_avatars import Gallery
 from limner.clients.serve_limits import MAX_SDP_BODY
 from limner.clients.serve_say import WAITING
@@ -266,12 +267,19 @@ async def test_where_other_machines_come_a_private_session_is_watched_by_its_nam
         await browser.close()
 
 
+@pytest.mark.parametrize(("host", "called"), [("0.0.0.0", "studio"), ("::", "studio"), ("[::1]", "[::1]"), ("::1", "[::1]"), ("10.0.0.7", "10.0.0.7")])
+def test_the_address_that_is_printed_can_be_opened_from_elsewhere(monkeypatch, host, called):
+    monkeypatch.setattr("socket.gethostname", lambda: "studio")
+    assert _url(ServeOptions(host=host, token=TOKEN, cert=Path("cert.pem")), 8400) == f"https://{called}:8400/#token={TOKEN}"
+
+
 async def test_everyone_gets_a_session_of_their_own_until_the_house_is_full(stage):
     for _ in range(3):
         await stage.connect()
     assert await stage.sessions() == 3 and len(stage.factory.sessions) == 3
     _, offer = await stage.offer()
-    assert "3 places" in await line(await stage.post_sdp("/talk", offer), 503)
+    refused = await stage.post_sdp("/talk", offer)
+    assert "3 places" in await line(refused, 503) and int(refused.headers["Retry-After"]) > 0
     assert (await (await stage.client.get("/health")).json())["status"] == "full"
 
 
@@ -347,6 +355,23 @@ async def test_sounds_queue_up_only_so_far(stage):
         assert (await (await stage.client.post("/say", data=voice)).json())["utterance"] == n + 1
     assert "waiting" in await line(await stage.client.post("/say", data=voice), 503)
     await stage.client.post("/interrupt")
+    assert (await stage.client.post("/say", data=voice)).status == 202
+
+
+async def test_sounds_that_are_still_being_sent_count_as_well(stage):
+    await stage.connect("/talk?size=256", microphone=False)
+    whole, voice = asyncio.Event(), wav(speech_like(1.0))
+
+    async def slowly():
+        yield voice[:20]
+        await whole.wait()
+
+    posts = [asyncio.create_task(stage.client.post("/say", data=slowly())) for _ in range(WAITING)]
+    while (await stage.client.post("/say", data=b"")).status == 400:              # refused for its own sake and not counted
+        await asyncio.sleep(0.01)
+    assert "waiting" in await line(await stage.client.post("/say", data=voice), 503)
+    whole.set()
+    assert {answer.status for answer in await asyncio.gather(*posts)} == {422}    # cut sounds: their places are free again
     assert (await stage.client.post("/say", data=voice)).status == 202
 
 

@@ -1,9 +1,11 @@
+import asyncio
 import io
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from limner.clients import serve_limits
 from limner.clients.serve_limits import RateLimit, read_body, spool_body
 from limner.clients.serve_security import one_line_errors
 from limner.engine.clock import TICKS, ManualClock
@@ -48,6 +50,21 @@ async def test_more_is_refused_announced_or_not(path):
         for body in (b"x" * (LIMIT + 1), parts(11)):
             answer = await client.post(path, data=body)
             assert answer.status == 413 and "the thing is larger" in (await answer.json())["error"]
+    assert not seen
+
+
+@pytest.mark.parametrize("path", ["/read", "/spool"])
+async def test_a_sender_that_stalls_is_given_up(path, monkeypatch):
+    monkeypatch.setattr(serve_limits, "STALLED", 0.1)
+    seen = []
+
+    async def stalling():
+        yield b"x" * 100
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(30), TestClient(app(seen)) as client:
+        answer = await client.post(path, data=stalling())
+        assert answer.status == 408 and "no more of the thing came" in (await answer.json())["error"]
     assert not seen
 
 

@@ -52,6 +52,7 @@ async def test_the_official_parser_reads_all_of_it(scrape):
     sessions, text, families = scrape
     assert values(families["limner_sessions"]) == [2] and values(families["limner_session_limit"]) == [4]
     assert values(families["limner_sessions_opened"], "limner_sessions_opened_total") == [2]
+    assert [families[f"limner_{name}"].type for name in ("sent_bytes", "packets_dropped", "viewers")] == ["counter", "counter", "gauge"]
     ids = {live.id for live in sessions}
     for family in families.values():
         assert re.fullmatch(r"limner_[a-z0-9_]+", family.name) and family.documentation
@@ -68,6 +69,9 @@ async def test_what_the_engine_counts_is_there_session_by_session(scrape):
         assert values(families["limner_latency_declared_ms"], session=live.id) == [pytest.approx(1000 * latency)]
     slow, fast = [values(families["limner_pictures_key"], "limner_pictures_key_total", session=live.id)[0] for live in sessions]
     assert fast > 1.5 * slow > 60                                    # 50 and 25 pictures a second
+    assert [values(families["limner_fps"], session=live.id) for live in sessions] == [[25], [50]]
+    assert all(abs(skew) < 20 for skew in values(families["limner_skew_ms"])) and len(values(families["limner_skew_ms"])) == 2
+    assert values(families["limner_governor_step"]) == [0, 0]
 
 
 async def test_hops_are_histograms(scrape):

@@ -1,9 +1,11 @@
 """What the HTTP tests cannot see from outside: what a running session is measured to cost, and who is let in by it."""
 
 import asyncio
+import logging
 
 import pytest
 
+from limner.clients.logs import fields
 from limner.clients.serve_admission import Admission
 from limner.clients.serve_sessions import Sessions
 from limner.engine.clock import MonotonicClock
@@ -32,6 +34,25 @@ async def test_drawing_and_encoding_are_measured_while_somebody_watches(sessions
     await until(lambda: live.load.cores is not None)
     assert live.sink.encoding_ns > 0 and live.load.cores > 0
     assert live.load.pixels == 25 * 256**2
+
+
+async def test_what_goes_wrong_in_a_session_is_logged_with_its_id(sessions, monkeypatch):
+    seen = []
+
+    class Ear(logging.Handler):
+        def emit(self, record):
+            seen.append((record.getMessage(), fields(record).get("session")))
+
+    def broken(window):
+        raise RuntimeError("no more paper")
+
+    monkeypatch.setattr(logging.getLogger("limner"), "handlers", [Ear()])
+    other, live = await sessions.open(None, 25, 256), await sessions.open(None, 25, 256)
+    live.sink.viewer().video.flowing = True
+    await until(lambda: live.session.metrics.counters["pictures_key"] > 2)       # warmed up
+    monkeypatch.setattr(live.session._studio._painter._animator, "draw", broken)
+    await until(lambda: seen)
+    assert "drawing failed" in seen[0][0] and seen[0][1] == live.id != other.id
 
 
 async def test_a_session_that_would_make_all_late_is_refused(sessions):

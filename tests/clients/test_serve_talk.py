@@ -47,6 +47,16 @@ async def test_the_answer_names_the_ice_servers(path, media):
         await asyncio.gather(*(browser.close() for browser in it.browsers))
 
 
+async def test_who_has_closed_already_may_still_say_so_once(stage):  # noqa: F811
+    answer, _ = await stage.connect("/whep?size=256", microphone=False)
+    await stage.browsers[0].close()
+    await stage.until_sessions(0)
+    assert [(await stage.client.delete(answer.headers["Location"])).status for _ in range(2)] == [200, 404]
+    open_, _ = await stage.connect("/whep?size=256", microphone=False)
+    assert [(await stage.client.delete(open_.headers["Location"])).status for _ in range(2)] == [200, 404]
+    assert (await stage.client.delete("/whep/nobody")).status == 404
+
+
 async def test_the_page_is_told_what_there_is_to_choose(stage):  # noqa: F811
     choices = await (await stage.client.get("/options")).json()
     assert choices["moods"] == ["neutral", "warm", "serious"]

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from limner.engine.metrics import HOPS, Histogram, Metrics
+from limner.engine.clock import TICKS, TICKS_PER_MS
+from limner.engine.metrics import HOPS, Histogram, Metrics, Pace
 
 
 @pytest.mark.parametrize("q", [0.05, 0.5, 0.95, 0.99])
@@ -61,6 +62,18 @@ def test_snapshot_is_flat_numbers_that_json_takes():
     assert snapshot["draw_ms_max"] == 5
     assert {f"{hop}_ms_p95" for hop in HOPS} <= set(snapshot)
     assert all(isinstance(value, int | float) for value in json.loads(json.dumps(snapshot)).values())
+
+
+def test_the_pace_is_that_of_the_last_second_and_the_skew_that_of_the_newest_picture():
+    metrics = Metrics()
+    pace = Pace(metrics)
+    for k in range(50):
+        pace.played(2 * TICKS_PER_MS)
+        pace.shown(k * TICKS // 25, 5 * TICKS_PER_MS, new=k % 2 == 0)
+    assert metrics.gauges == {"fps": 12, "skew_ms": 3}
+    for k in range(50, 75):
+        pace.shown(k * TICKS // 25, 0, new=False)
+    assert metrics.gauges == {"fps": 0, "skew_ms": -2}
 
 
 def test_an_unknown_hop_is_a_mistake():

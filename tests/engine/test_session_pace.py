@@ -59,6 +59,9 @@ async def test_a_slow_model_costs_pictures_and_nothing_else(theatre, draws_per_s
     assert counters[f"governor_entered_{step.name.lower()}"] == 1
     duration = {b.pts - a.pts for a, b in pairwise(sink.pictures)}
     assert duration == {3600}
+    gauges = stage.session.metrics.gauges
+    assert abs(gauges["fps"] - (25 if step is Step.HALF else draws_per_second)) <= 1
+    assert abs(gauges["skew_ms"]) <= 20
     if step is Step.HALF:
         assert counters["pictures_between"] > 700
         assert counters["pictures_repeat"] < 10

@@ -12,7 +12,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
-from limner.clients import serve_say
+from limner.clients import logs, serve_say
 from limner.clients.run import unsecret
 from limner.clients.serve import ServeOptions, make_app
 from limner.clients.serve_avatars import Gallery
@@ -47,6 +47,25 @@ async def test_no_header_can_be_slipped_in(stage, path, query):  # noqa: F811
     if answer.status != 201:                              # a session of nobody's is named for /whep alone
         await line(answer, 400)
     assert "Set-Cookie" not in answer.headers and "\n" not in "".join(answer.headers.values())
+
+
+@pytest.mark.parametrize("head", [
+    b"Host: 127.0.0.1\r\nAuthorization: Bearer \xff\xfe", b"Host: 127.0.0.1\r\nAuthorization: Bearer \xc3\xa9", b"Host: 127.0.0.1\r\nOrigin: http://[",
+    b"Host: 127.0.0.1\r\nOrigin: http://\xe2\x84\x80", b"Host: 127.0.0.1\r\nOrigin: \xff", b"Host: [", b"Host: [::1", b"Host: \xff", b"X: 1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+async def test_headers_that_are_none_are_refused_and_leave_no_traceback(host, head, capsys):
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    logs.configure()
+    try:
+        async with asyncio.timeout(30), TestServer(make_app(Factory(), Gallery(), ServeOptions(host=host, token=TOKEN))) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"POST /say HTTP/1.1\r\n" + head + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            status = int((await reader.read()).split()[1])
+            writer.close()
+    finally:
+        logging.getLogger().handlers[:] = before[0]
+        logging.getLogger().setLevel(before[1])
+    assert status in (400, 401, 403) and capsys.readouterr().err == ""
 
 
 async def test_titles_are_only_titles(stage):  # noqa: F811

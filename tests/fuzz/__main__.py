@@ -17,7 +17,7 @@ try:
 except ImportError:
     atheris = None
 
-OURS = ["limner.streams.wire", "limner.streams.peer", "limner.streams.media", "limner.clients.options", "limner.engine.config",
+OURS = ["limner.streams.wire", "limner.streams.peer", "limner.streams.media", "limner.streams.icelinks", "limner.streams.sources.websocket", "limner.clients.options", "limner.engine.config",
         "limner.models.avatar", "limner.models.picture"]
 guide = atheris is not None and "--plain" not in sys.argv
 with atheris.instrument_imports(include=OURS) if guide else contextlib.nullcontext():
@@ -41,7 +41,7 @@ def guided(name: str, runs: int) -> None:
     folder = tempfile.mkdtemp(prefix=f"limner-fuzz-{name}-")
     for number, data in enumerate(seeds(name)):
         (Path(folder) / str(number)).write_bytes(data)
-    flags = [sys.argv[0], f"-runs={runs}", f"-timeout={LONGEST}", "-rss_limit_mb=4096", "-print_final_stats=1", "-verbosity=0", folder]
+    flags = [sys.argv[0], f"-runs={runs}", f"-timeout={LONGEST}", "-rss_limit_mb=4096", "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={tempfile.gettempdir()}/", folder]
     atheris.Setup(flags, lambda data: check(name, data))
     atheris.Fuzz()
 

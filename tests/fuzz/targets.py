@@ -17,7 +17,8 @@ from limner.models.avatar import load_avatar
 from limner.models.picture import read_image
 from limner.streams.icelinks import parse as parse_links
 from limner.streams.media import decode_mono
-from limner.streams.peer import check_offer, parse_fragment
+from limner.streams.peer import check_offer, parse_fragment, read_message
+from limner.streams.sources.websocket import parse_command, parse_hello
 from limner.streams.wire import Event, pack, unpack
 from tests.streams.mp4_reader import plain
 from tests.streams.sounds import encoded, tone, wav
@@ -44,6 +45,14 @@ def trickle(data: bytes) -> None:
 
 def links(data: bytes) -> None:
     parse_links(data.decode("utf-8", "replace").split("\n"))
+
+
+def message(data: bytes) -> None:
+    """What a peer says over its data channel, and a program over its WebSocket."""
+    text = data.decode("utf-8", "replace")
+    assert isinstance(read_message(data), dict | None) and isinstance(read_message(text), dict | None)
+    for read in (parse_hello, parse_command):
+        quietly(lambda: read(text))  # noqa: B023 - called at once
 
 
 def avatar(data: bytes) -> None:
@@ -81,7 +90,7 @@ def quietly(call: Callable[[], object]) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    "wire": wire, "offer": offer, "trickle": trickle, "links": links, "avatar": avatar, "image": image, "sound": sound, "config": config,
+    "wire": wire, "offer": offer, "trickle": trickle, "links": links, "message": message, "avatar": avatar, "image": image, "sound": sound, "config": config,
 }
 
 
@@ -132,6 +141,7 @@ def _sounds() -> list[bytes]:
 
 
 _SEEDS = {
+    "message": lambda: [b'{"interrupt": true}', b'{"rate": 16000, "channels": 2, "live": true}', b'{"type": "say-end"}', b'[[[1, {"a": null}]]]'],
     "links": lambda: [b'<stun:a>; rel="ice-server", <turn:b?transport=tcp>; rel=ice-server; username="u"; credential="a\\"b"'],
     "wire": _wire, "offer": lambda: [OFFER.replace("\n", "\r\n").encode()], "image": _images, "avatar": _avatars, "sound": _sounds,
     "trickle": lambda: [b"a=ice-ufrag:x\r\na=mid:0\r\na=candidate:1 1 UDP 2122252543 127.0.0.1 40000 typ host\r\na=end-of-candidates\r\n"],

@@ -26,6 +26,13 @@ def test_pcm_comes_out_as_it_went_in(tmp_path, rate, channels):
     assert (info.rate, info.channels, info.duration) == (rate, channels, TICKS // 2)
 
 
+@pytest.mark.parametrize(("codec", "error"), [
+    ("pcm_u8", 0.01), ("pcm_s16be", 1e-4), ("pcm_s24le", 1e-6), ("pcm_s32le", 1e-6), ("pcm_s64le", 1e-6), ("pcm_f32le", 0), ("pcm_f64le", 1e-6)])
+def test_samples_of_every_kind(tmp_path, codec, error):
+    sound = tone(0.1)
+    np.testing.assert_allclose(heard(encoded(tmp_path / "a.nut", codec, sound, 16_000)), sound, atol=error)
+
+
 @pytest.mark.parametrize("name, codec, rate, video", [
     ("a.mp3", "libmp3lame", 44_100, False), ("a.m4a", "aac", 48_000, False), ("a.ogg", "libopus", 48_000, False),
     ("b.ogg", "vorbis", 44_100, False), ("a.flac", "flac", 22_050, False), ("a.mp4", "aac", 44_100, True),

@@ -142,7 +142,7 @@ async def test_messages_go_both_ways():
     channel = client.createDataChannel("limner")
     back = asyncio.Queue()
     channel.on("message", back.put_nowait)
-    channel.on("open", lambda: [channel.send(text) for text in ("junk", "[1]", '{"interrupt": true}')])
+    channel.on("open", lambda: [channel.send(text) for text in ("junk", "[1]", "[" * 20_000, b"\xff", '{"interrupt": true}')])
     try:
         async with asyncio.timeout(PATIENCE):
             client.addTransceiver("video", direction="recvonly")

@@ -1,3 +1,4 @@
+import asyncio
 import socket
 import threading
 
@@ -72,6 +73,20 @@ async def test_a_flash_and_a_beep_stay_together(receiver, tmp_path):
     beep = start - times[0] + (int(np.argmax(np.abs(heard[48_000:]) > 0.05)) + 48_000) / 48_000
     # AAC spreads an onset over a quarter of a frame; the flash is shown with the first whole picture of the beep.
     assert abs(beep - onset / 16_000) < 0.006 and 0 <= seen - onset / 16_000 <= 0.041
+
+
+async def test_pictures_wait_for_no_sound_and_say_where_they_end():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.bind(("127.0.0.1", 0))
+        here.settimeout(10)
+        async with create(f"127.0.0.1:{here.getsockname()[1]}", size=SIZE, fps=25) as sink:
+            for k in range(3):
+                await sink.show(plain(k * FRAME, luma=60 + k))
+            begun = []
+            while len(begun) < 2:                                    # the third is held until the fourth comes, or the end
+                data = await asyncio.to_thread(here.recv, 2048)
+                begun += [data[at + 4 : at + 6] for at in range(len(data)) if data[at : at + 4] == b"\0\0\1\xe0"]
+            assert all(int.from_bytes(length, "big") > 0 for length in begun)
 
 
 async def test_lost_sound_becomes_silence(receiver, tmp_path):
