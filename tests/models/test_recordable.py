@@ -5,6 +5,7 @@ for a value stands out.
 """
 
 from functools import partial
+from math import prod
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from limner.models.amt.network import AMT
 from limner.models.dinet.generator import DINet
 from limner.models.dinet.live import LiveDINet
 from limner.models.drawing import Drawing
-from limner.models.planes import Seat, together
+from limner.models.planes import Finish, Seat, tensors
 from limner.models.restoration import runner
 from limner.models.restoration.codeformer import CodeFormer
 from limner.models.restoration.gfpgan import GFPGAN
@@ -87,11 +88,18 @@ def test_amt(variant, size):
 
 
 def laid(size, cells):
-    """A seat and an opacity, as `planes.together` gives them."""
+    """The tensors of a seat."""
     (rows, columns), empty = cells, partial(torch.empty, device="meta")
     seat = Seat(empty(1, *size, 3, dtype=torch.uint8), empty(1, *size, dtype=torch.float16), empty(1, 2, 3), empty(1, 3, *cells),
                 empty(1, 1, *cells), empty(1, 1, *cells), empty(1, rows, rows), empty(1, columns, columns))
-    return together([seat], empty(1))
+    return tensors(seat)
+
+
+def finished(live, size, cells, heard):
+    """What stands out of a network's step from `heard` (the last of it the sound) to planes."""
+    *given, (_, *sound) = heard
+    step = partial(Drawing(lambda: live, Lane()).finish, Finish(size), tuple(sound))
+    return watched(step, *given, *laid(size, cells), (1, prod(sound) + 1))
 
 
 def test_dinet():
@@ -101,7 +109,7 @@ def test_dinet():
     heard = (1, 256, 26, 20), (1, 128, 26, 20), (1, 128), (1, 29, 5)
     assert watched(live.decode, *heard) == []
     for size in ((256, 256), (255, 333)):
-        assert watched(Drawing(lambda: live, Lane()).finish, *heard, *laid(size, (13, 10))) == []
+        assert finished(live, size, (13, 10), heard) == []
 
 
 def test_wav2lip():
@@ -110,7 +118,7 @@ def test_wav2lip():
         maps = live.encode(torch.empty(1, 6, 96, 96))
     heard = *maps, (1, 1, 80, 16)
     assert watched(live.decode, *heard) == []
-    assert watched(Drawing(lambda: live, Lane()).finish, *heard, *laid((512, 512), (12, 12))) == []
+    assert finished(live, (512, 512), (12, 12), heard) == []
 
 
 @pytest.mark.parametrize(("make", "call"), [
