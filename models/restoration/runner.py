@@ -17,7 +17,6 @@ from limner.models.weights import load_weights, missing_weights
 from .live import RestorationStage, Restorer
 
 FALLBACK = "use sharpen, which needs none"
-Call = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 def step(network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -33,18 +32,23 @@ def step(network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor]) -> Cal
     return restore
 
 
-def runner(network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor], lane: Lane) -> Call:
-    """A network on `lane`, recorded on its first call, as a function of pictures [H, W, 3]. DeviceError when memory runs out."""
-    recorded = Graphed(step(network, call), sizes=(1,), constants=partial(network.state_dict, keep_vars=True))
+class Runner:
+    """A network on `lane`, recorded on its first call, as a function of pictures [H, W, 3]. `step` is what is recorded, for
+    who records it together with more; `constants` is what it reads."""
 
-    def work(faces: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-        return [lane.download(recorded(lane.upload(face[None])))[0] for face in faces]
+    def __init__(self, network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor], lane: Lane) -> None:
+        self.device = lane.device
+        self.step, self.constants = step(network, call), partial(network.state_dict, keep_vars=True)
+        self._lane, self._recorded = lane, Graphed(self.step, sizes=(1,), constants=self.constants)
 
-    def run(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        with devices.enough_memory(lane.device):
-            return lane.fitting(work, [face])[0]
+    def __call__(self, face: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """DeviceError when memory runs out."""
+        with devices.enough_memory(self.device):
+            return self._lane.fitting(self._work, [face])[0]
 
-    return run
+    def _work(self, faces: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+        lane = self._lane
+        return [lane.download(self._recorded(lane.upload(face[None])))[0] for face in faces]
 
 
 def detector() -> Callable[[NDArray[np.uint8]], NDArray | None]:
@@ -72,8 +76,8 @@ def stage(name: str, build: Callable[[], nn.Module], weights: Path | None, budge
         raise missing_weights(name, FALLBACK)
     lane = open_lane(devices.choose(device))
     network = load_weights(build(), weights, name, prefer="params_ema", prefixes=prefixes).to(lane.device)
-    part = None if mouth is None else runner(network, mouth, lane)
-    restorer = Restorer(runner(network, call, lane), mouth=part, **about)
+    part = None if mouth is None else Runner(network, mouth, lane)
+    restorer = Restorer(Runner(network, call, lane), mouth=part, **about)
     made = RestorationStage(restorer, budget_ms=budget_ms, find=detector())
     if budget_ms is not None:
         made.measure()

@@ -49,7 +49,7 @@ def test_the_averaged_weights_of_a_checkpoint_are_taken(tmp_path):
     stage = runner.stage("gfpgan", build_network, path, None, "cpu", lambda n, x: x + n.final_conv.bias[:3].view(1, 3, 1, 1))
     bias = network.final_conv.bias[:3].detach().numpy()
     face = np.full((512, 512, 3), 128, np.uint8)
-    np.testing.assert_allclose(stage._restorer.whole(face)[0, 0], np.rint(128 + 127.5 * bias), atol=1)
+    np.testing.assert_allclose(stage.restorer.whole(face)[0, 0], np.rint(128 + 127.5 * bias), atol=1)
     made = create(weights=path, device="cpu")
     assert (made.delay, made.restores, made.governor.budget) == (0, True, None)
 
