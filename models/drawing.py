@@ -129,6 +129,8 @@ class Drawing(Generic[S]):
     def _prepare(self, item: Item) -> None:
         """One call of the lane for each size, so that those who are drawing wait for one recording at most."""
         recipe, lane = item[2].recipe, self.lane
+        if recipe in self._prepared:             # before the lock: somebody else may be recording for seconds
+            return
         with self._preparing:
             if recipe in self._prepared:
                 return
@@ -184,8 +186,10 @@ class Drawing(Generic[S]):
 
     def _graphed(self, recipe: Recipe, heard: tuple[int, ...]) -> Graphed:
         if recipe not in self._recorded:
+            # Gathered once: a thousand weights by name take a millisecond. One that moves does so under the same tensor.
+            weights = {**self.live.constants(), **recipe.constants()}
             self._recorded[recipe] = Graphed(lambda *inputs: self.finish(recipe, heard, *inputs), pool=self._pool,
-                                             constants=lambda: {**self.live.constants(), **recipe.constants()})
+                                             constants=lambda: weights)
         return self._recorded[recipe]
 
     @torch.inference_mode()

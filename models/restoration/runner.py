@@ -64,21 +64,33 @@ def detector() -> Callable[[NDArray[np.uint8]], NDArray | None]:
     return find
 
 
-def stage(name: str, build: Callable[[], nn.Module], weights: Path | None, budget_ms: float | None, device: str,
-          call: Callable[[nn.Module, Tensor], Tensor] = lambda network, x: network(x), *, prefixes: tuple[str, ...] = ("module.",),
-          mouth: Callable[[nn.Module, Tensor], Tensor] | None = None, **about: object) -> RestorationStage:
-    """Load network `name` of the catalogue and put it on a stream.
+MakeStage = Callable[[float | None], RestorationStage]       # of milliseconds per frame
 
-    `call` and `mouth` run it on [n, 3, 512, 512]; `about` goes to `Restorer`. With a budget the cost is measured here,
-    before the first frame. Raises WeightsError without weights or for another network's.
+
+def maker(name: str, build: Callable[[], nn.Module], weights: Path | None, device: str,
+          call: Callable[[nn.Module, Tensor], Tensor] = lambda network, x: network(x), *, prefixes: tuple[str, ...] = ("module.",),
+          mouth: Callable[[nn.Module, Tensor], Tensor] | None = None, **about: object) -> MakeStage:
+    """Load network `name` of the catalogue, to be put on any number of streams.
+
+    `call` and `mouth` run it on [n, 3, 512, 512]; `about` goes to `Restorer`. With a budget the cost is measured when a stage
+    is made, before its first frame. On a GPU all stages share what is recorded; on the CPU each runs on a thread of its own.
+    Raises WeightsError without weights or for another network's.
     """
     if weights is None:
         raise missing_weights(name, FALLBACK)
-    lane = open_lane(devices.choose(device))
-    network = load_weights(build(), weights, name, prefer="params_ema", prefixes=prefixes).to(lane.device)
-    part = None if mouth is None else Runner(network, mouth, lane)
-    restorer = Restorer(Runner(network, call, lane), mouth=part, **about)
-    made = RestorationStage(restorer, budget_ms=budget_ms, find=detector())
-    if budget_ms is not None:
-        made.measure()
-    return made
+    chosen = devices.choose(device)
+    network = load_weights(build(), weights, name, prefer="params_ema", prefixes=prefixes).to(chosen)
+
+    def restorer() -> Restorer:
+        lane = open_lane(chosen)
+        return Restorer(Runner(network, call, lane), mouth=None if mouth is None else Runner(network, mouth, lane), **about)
+
+    one = None if chosen == "cpu" else restorer()
+
+    def make(budget_ms: float | None) -> RestorationStage:
+        made = RestorationStage(one or restorer(), budget_ms=budget_ms, find=detector())
+        if budget_ms is not None:
+            made.measure()
+        return made
+
+    return make

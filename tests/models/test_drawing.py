@@ -142,6 +142,17 @@ def test_a_shared_network_records_every_size_before_the_first_picture(seats, not
     assert len(noted.prepared) == 6 and sum(live.calls) == 4
 
 
+def test_who_draws_does_not_wait_for_who_records(seats):
+    made, _ = drawing(shared=True)
+    frame, patch, look = seats[128]
+    seat, = made.seats([frame], [patch])
+    made.prepare(look, np.float32([0]), laid(seat))
+    with made._preparing, ThreadPoolExecutor(1) as threads:
+        shown = threads.submit(made.planes, 0, look, np.float32([0.2]), seat, 1.0).result(timeout=30)
+    assert shown.shape == (192, 128)
+    made.batcher.close()
+
+
 def test_memory_that_runs_out_while_recording_makes_calls_smaller(seats, noted, monkeypatch):
     monkeypatch.setattr(noted, "room", 8)
     made, live = drawing(shared=True)
