@@ -98,16 +98,20 @@ def dinet(lane: Lane, tiny: bool, batch: int) -> Case:
     return Case(f"{batch}x3x{height}x{width}", batch, ways, size, round(162 * area * batch, 3))
 
 
+def half(lane: Lane) -> torch.dtype:
+    """Half precision that is fast there: a CPU has none, but emulates bfloat16 in bearable time."""
+    return torch.float16 if lane.device != "cpu" else torch.bfloat16
+
+
 def recorded(make: Callable[[], nn.Module], *shapes: tuple[int, ...], lane: Lane, limits: tuple[float, float] = (0, 1)) -> Case:
     """A network's own forward against the same recorded, and recorded in half precision where autocast allows it."""
     torch.manual_seed(0)
     network = make().eval().requires_grad_(False).to(lane.device)
     low, high = limits
     inputs = [torch.rand(shape, device=lane.device) * (high - low) + low for shape in shapes]
-    half = torch.float16 if lane.device != "cpu" else torch.bfloat16
 
     def narrow(*given: Tensor) -> Tensor:
-        with torch.autocast(torch.device(lane.device).type, half):
+        with torch.autocast(torch.device(lane.device).type, half(lane)):
             return network(*given).float()
 
     def ours(step: Callable[..., Tensor]) -> Way:
@@ -152,9 +156,11 @@ class Film:
     of the next drawn instant.
     """
 
-    def __init__(self, lane: Lane, networks: tuple[nn.Module, ...], size: int, mouth_side: int, *, joins: bool) -> None:
+    def __init__(self, lane: Lane, networks: tuple[nn.Module, ...], size: int, mouth_side: int, *, joins: bool,
+                 dtype: torch.dtype = torch.float32) -> None:
         drawer, better, between = networks
-        animator = DINetAnimator(Drawing(lambda: LiveDINet(drawer), lane, finishes=joins), size=size, mouth=mouth_side, liveliness=0)
+        drawing = Drawing(lambda: LiveDINet(drawer, dtype=dtype), lane, finishes=joins, dtype=dtype)
+        animator = DINetAnimator(drawing, size=size, mouth=mouth_side, liveliness=0)
         portrait = default_avatar().portrait
         animator.sit(portrait)
         restorer = Restorer(Runner(better, GFPGAN.__call__, lane), mouth=Runner(better, mouth, lane), mouth_cost=MOUTH_COST)
@@ -184,13 +190,14 @@ class Film:
 
 
 def chain(lane: Lane, tiny: bool) -> Case:
-    """The stages one after another, kernel by kernel, against the same recorded and all in one step."""
+    """The stages one after another, kernel by kernel, against the same recorded, all in one step, and that in half precision."""
     size, mouth_side = (256, 64) if tiny else (CHAIN_SIDE, 256)
     torch.manual_seed(0)
     networks = tuple(network.eval().requires_grad_(False).to(lane.device) for network in (healthy(DINet()), GFPGAN(), AMT("amt_s")))
     plain, staged, live = (Film(lane, networks, size, mouth_side, joins=joins) for joins in (False, False, True))
+    narrow = Film(lane, networks, size, mouth_side, joins=True, dtype=half(lane))
     return Case(f"{'x'.join(map(str, picture_size(mouth_side)))} to {size}x{size}", 2,
-                {"plain": plain.eagerly, "staged": staged.draw, "live": live.draw})
+                {"plain": plain.eagerly, "staged": staged.draw, "live": live.draw, "live_f16": narrow.draw})
 
 
 def finished(lane: Lane, tiny: bool) -> Case:

@@ -1,8 +1,8 @@
 """A drawn mouth, a restorer and an interpolator as one recipe: drawing, paste, restored face, picture in between, I420.
 
 One recording, one copy in (sound and a handful of numbers) and one out (the planes of all its pictures). What a session keeps
-from picture to picture stays on the device and goes through the recording as tensors. All of it is float32 but the bytes of the
-pictures and the masks: the networks run as their stages run them.
+from picture to picture stays on the device and goes through the recording as tensors. float32 is kept for the paste, the
+restorer's memory and AMT, whose flows are places; the restorer's network runs in `dtype`, the drawing in its own.
 """
 
 from collections.abc import Mapping
@@ -37,6 +37,7 @@ class Chained:
     way: Way
     restorer: Restorer | None
     network: AMT | None
+    dtype: torch.dtype = torch.float32           # of the restorer's network
     most: ClassVar[int] = 4
 
     @property
@@ -59,7 +60,8 @@ class Chained:
         opacity, numbers = numbers[:, 0], numbers[:, 1:]
         picture, memory = planes.pasted(drawn, *laid, opacity), []
         if self._restores:
-            picture, *memory = recorded.restored(self.restorer, self.way, picture, numbers, *tensors[:recorded.COUNT])
+            taken = tensors[:recorded.COUNT]
+            picture, *memory = recorded.restored(self.restorer, self.way, self.dtype, picture, numbers, *taken)
             tensors, numbers = tensors[recorded.COUNT:], numbers[:, recorded.NUMBERS:]
         pictures, maps = picture[:, None], []
         if self.network is not None:

@@ -79,10 +79,12 @@ Item = tuple[Any, NDArray[np.float32], After]    # an encoded source frame, what
 class Drawing(Generic[S]):
     """NumPy in, NumPy out: one copy to the device and one back for each call. `make` builds the network on the lane.
     `shared` gathers the draws of several sessions (`models.batching`) and makes calls from several threads safe.
-    `finishes` says whether pictures are finished on the lane's device (`planes`); by default where that is a GPU."""
+    `finishes` says whether pictures are finished on the lane's device (`planes`); by default where that is a GPU. `dtype` is
+    that of networks which join the drawing (`chain`)."""
 
-    def __init__(self, make: Callable[[], Live[S]], lane: Lane, *, shared: bool = False, finishes: bool | None = None) -> None:
-        self.lane = lane
+    def __init__(self, make: Callable[[], Live[S]], lane: Lane, *, shared: bool = False, finishes: bool | None = None,
+                 dtype: torch.dtype = torch.float32) -> None:
+        self.lane, self.dtype = lane, dtype
         self.finishes = lane.device != "cpu" if finishes is None else finishes
         self.live = lane.call(make)
         self._recorded: dict[Recipe, Graphed] = {}

@@ -150,7 +150,7 @@ class Joined:
             tensors, kept = (*tensors, *restoring.tensors(asked.number)), restoring.memory
         if following is not None:
             tensors, kept, told = (*tensors, *following.maps), (*kept, *following.maps), (*told, following.mean, HALF)
-        recipe = Chained(asked.seat.size, way, restoring and restoring.restorer, following and following.network)
+        recipe = Chained(asked.seat.size, way, restoring and restoring.restorer, following and following.network, self._drawing.dtype)
         return After(recipe, tensors, told, kept)
 
     def _prepare(self, asked: Asked) -> None:

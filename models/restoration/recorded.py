@@ -1,11 +1,13 @@
 """A restorer in tensors: what `live` does to a frame, in fixed shapes and without a question to the host, so that it is
 recorded as one step with what draws the picture before it.
 
-`align` and `live.Memory` in PyTorch. Everything is float32: the network as the stage runs it, the memory because a residual is
-the small difference of large numbers; only masks are half. Faces are whole levels wherever the stage's are.
+`align` and `live.Memory` in PyTorch. Everything is float32 (places, and the memory because a residual is the small difference of
+large numbers) but masks, which are half, and the network, which runs in the `dtype` asked for. Faces are whole levels wherever
+the stage's are.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,12 +57,13 @@ def place(five: NDArray, size: tuple[int, int], layout: str, upload: Callable[[N
     return Place(*(upload(each) for each in (*affines, *whole)))
 
 
-def restored(restorer: Restorer, way: Way, picture: Tensor, numbers: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+def restored(restorer: Restorer, way: Way, dtype: torch.dtype, picture: Tensor, numbers: Tensor,
+             *tensors: Tensor) -> tuple[Tensor, ...]:
     """Pictures u8 [n, 3, H, W], `NUMBERS` numbers f32 [n, 3], the tensors of their places and memories -> the pictures
     restored, then their memories anew. Fit to be recorded."""
     to_picture, to_crop, inner, soft, *memory = tensors
     face = cropped(picture, to_picture, restorer.border)
-    shown, memory = remembered(face, drawn(restorer, way, face), way, restorer.mouth is not None, numbers, *memory)
+    shown, memory = remembered(face, drawn(restorer, way, dtype, face), way, restorer.mouth is not None, numbers, *memory)
     return pasted(picture, shown, to_crop, inner.float(), soft.float()), *memory
 
 
@@ -76,12 +79,16 @@ def _levels(x: Tensor) -> Tensor:
     return (x + 0.5).floor()
 
 
-def drawn(restorer: Restorer, way: Way, face: Tensor) -> Tensor | None:
-    """What the network makes of faces f32 [n, 3, SIZE, SIZE]: all, or `MOUTH` of it, f32; None where it does not run."""
+def drawn(restorer: Restorer, way: Way, dtype: torch.dtype, face: Tensor) -> Tensor | None:
+    """What the network makes of faces f32 [n, 3, SIZE, SIZE]: all, or `MOUTH` of it, f32; None where it does not run.
+
+    In half precision weights are cast anew each time: what PyTorch would keep of a cast lies in memory a recording uses again.
+    """
     if way not in (Way.WHOLE, Way.MOUTH):
         return None
     run = restorer.whole if way is Way.WHOLE else restorer.mouth
-    return run.step(face.permute(0, 2, 3, 1).to(torch.uint8)).permute(0, 3, 1, 2).float()
+    with nullcontext() if dtype is torch.float32 else torch.autocast(face.device.type, dtype, cache_enabled=False):
+        return run.step(face.permute(0, 2, 3, 1).to(torch.uint8)).permute(0, 3, 1, 2).float()
 
 
 def remembered(now: Tensor, new: Tensor | None, way: Way, mouth: bool, numbers: Tensor, before: Tensor, shown: Tensor,

@@ -26,7 +26,7 @@ def step(network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor]) -> Cal
     """
     @torch.inference_mode()
     def restore(faces: Tensor) -> Tensor:
-        y = call(network, faces.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        y = call(network, faces.permute(0, 3, 1, 2).float() / 127.5 - 1).float()         # half precision holds no 256 levels
         return ((y.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
     return restore

@@ -59,6 +59,8 @@ def test_the_chain_is_the_products_own_and_gives_the_same_planes_all_ways(lane):
     assert torch.equal(pictures["staged"], plain)            # nothing is recorded on a CPU
     # places OpenCV rounds, through a network of random weights
     assert bench_gpu.psnr(plain, pictures["live"]) > 50 and not torch.equal(pictures["live"], plain)
+    # bfloat16, eight bits of mantissa, in DINet and GFPGAN
+    assert bench_gpu.psnr(plain, pictures["live_f16"]) > 50 and not torch.equal(pictures["live_f16"], pictures["live"])
     films = {name: way.__self__._painter._joined for name, way in case.ways.items()}
     assert films["live"] is not None and films["plain"] is films["staged"] is None
     assert not torch.equal(case.ways["live"](), pictures["live"])        # the next instant

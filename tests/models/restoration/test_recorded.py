@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import torch
 
+from limner.cuda.lane import Lane
 from limner.models.restoration import align, recorded
 from limner.models.restoration.governor import Way
 from limner.models.restoration.live import MOUTH, WHOLE, Memory, Restorer
+from limner.models.restoration.runner import Runner
 
 FIVE = align.FFHQ / 2 + (30, 20)                 # a face 256 px wide, its crop partly outside the picture
 SIZE = (300, 270)
@@ -101,9 +103,21 @@ def test_faces_of_several_pictures_go_together():
     tensors = [(*recorded.place(five, SIZE, "ffhq", torch.from_numpy).tensors(), *(torch.rand(1, *shape) * 99 for shape in recorded.MEMORY))
                for five in SEVERAL]
     numbers = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.5]])
-    both = recorded.restored(restorer, W, torch.cat([tensor(each) for each in pictures]), numbers, *map(torch.cat, zip(*tensors, strict=True)))
+    both = recorded.restored(restorer, W, torch.float32, torch.cat([tensor(each) for each in pictures]), numbers, *map(torch.cat, zip(*tensors, strict=True)))
     for k in range(2):
-        alone = recorded.restored(restorer, W, tensor(pictures[k]), numbers[k:k + 1], *tensors[k])
+        alone = recorded.restored(restorer, W, torch.float32, tensor(pictures[k]), numbers[k:k + 1], *tensors[k])
         for got, want in zip(both, alone, strict=True):
             assert (got[k:k + 1].float() - want.float()).abs().max() <= 1e-3
     assert not torch.equal(both[0][0], both[0][1])
+
+
+def test_a_network_in_half_precision_gives_whole_levels():
+    torch.manual_seed(0)
+    network = torch.nn.Conv2d(3, 3, 3, padding=1)
+    restorer = Restorer(Runner(network.eval(), torch.nn.Conv2d.__call__, Lane()))
+    faces = tensor(face(1)).float()
+    with torch.inference_mode():
+        want, got = (recorded.drawn(restorer, W, dtype, faces) for dtype in (torch.float32, torch.bfloat16))
+    # bfloat16 has steps of half a level below mid grey and above it, of inputs and weights as well
+    assert got.dtype == torch.float32 and 0 < (got - want).abs().max() <= 3 and torch.equal(got, got.round())
+    assert recorded.drawn(restorer, Way.REUSE, torch.float32, faces) is None
