@@ -5,10 +5,12 @@ import logging
 import numpy as np
 import pytest
 
+from limner.engine.offline import film
 from limner.engine.testing import FakeAnimator, FakeExtractor, speech_like
-from limner.engine.types import AudioChunk, FeatureWindow
+from limner.engine.types import AudioChunk, FeatureWindow, Picture
 from limner.models.amt.live import LiveAMT
 from limner.models.animators.dinet import DINetAnimator
+from limner.models.face.colour import to_picture
 from limner.models.interpolators.amt import AmtStage
 from limner.models.restoration.live import RestorationStage, Restorer
 from limner.models.restorers.sharpen import SharpenStage
@@ -38,6 +40,17 @@ def test_nothing_is_drawn_across_an_interrupt(clip, told, more):
         pictures.append(shown + [p for k in range(3, 5) for p in paint.paint(DRAWN * k, **more)])
     compare(*pictures)
     assert [p.drawn for p in pictures[0]] == ["key", "between", "key", "between", "key", "key", "between", "key"]
+
+
+def test_a_film_is_the_same_to_its_last_picture(clip):
+    """What is held back is flushed at the end of the sound."""
+    sound, pictures = speech_like(0.23), []
+    for made in both():
+        chunks = [AudioChunk(sound, 16_000, 0, 0, 0)]
+        shown = film(chunks, FakeExtractor(29), made.animator, made.stages, fps=50, colour=to_picture)
+        pictures.append([each for each in shown if isinstance(each, Picture)])
+    compare(*pictures)
+    assert [p.pts for p in pictures[0]] == list(range(0, 20_700, 1800))
 
 
 def test_a_cut_in_the_clip_is_not_bridged(clip):
