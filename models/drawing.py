@@ -150,7 +150,8 @@ class Drawing(Generic[S]):
         try:
             self._graphed(item[2].recipe, item[1].shape).prepare(*self._inputs([item]), sizes=(size,))
         except Exception as error:
-            if not is_out_of_memory(error):
+            # A recording that ends early may say that instead of what ended it.
+            if not any(each is not None and is_out_of_memory(each) for each in (error, error.__context__)):
                 raise
             return False
         return True

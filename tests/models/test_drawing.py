@@ -104,12 +104,16 @@ def test_sessions_gathered_get_their_own_pictures(seats):
 class Noting(Graphed):
     """Records on paper; memory holds recordings of `room` pictures."""
 
-    room, prepared = 64, []
+    room, masked, prepared = 64, False, []
 
     def prepare(self, *example, sizes=(1,)):
         super().prepare(*example, sizes=sizes)
         if sizes[0] > self.room:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            try:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            finally:
+                if self.masked:
+                    raise RuntimeError("operation failed due to a previous error during capture")
         self.prepared.extend(sizes)
 
 
@@ -153,8 +157,10 @@ def test_who_draws_does_not_wait_for_who_records(seats):
     made.batcher.close()
 
 
-def test_memory_that_runs_out_while_recording_makes_calls_smaller(seats, noted, monkeypatch):
+@pytest.mark.parametrize("masked", [False, True])
+def test_memory_that_runs_out_while_recording_makes_calls_smaller(seats, noted, monkeypatch, masked):
     monkeypatch.setattr(noted, "room", 8)
+    monkeypatch.setattr(noted, "masked", masked)
     made, live = drawing(shared=True)
     frame, patch, look = seats[128]
     seat, = made.seats([frame], [patch])
