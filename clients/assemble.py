@@ -7,6 +7,7 @@ wrong with what the user asked is found here too, not at frame 500.
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import ModuleType
 
 from limner.engine.clock import Clock, MonotonicClock
 from limner.engine.config import Settings
@@ -24,6 +25,7 @@ from .options import Options
 EMBEDDED = "morphable"             # the animator that needs nothing and stands in for the others
 
 MakeAnimator = Callable[[FaceOptions], Animator]
+MakeStages = Callable[[Options], list[FrameStage]]
 
 
 @dataclass(slots=True)
@@ -53,8 +55,9 @@ def animators(options: Options) -> MakeAnimator:
     return module.share(options.face_options()) if hasattr(module, "share") else module.create
 
 
-def face(options: Options, avatar: Avatar | None = None, make_animator: MakeAnimator | None = None) -> Face:
-    """Build and seat the face. Many sessions give their `avatar`, already loaded, and `animators(options)`."""
+def face(options: Options, avatar: Avatar | None = None, make_animator: MakeAnimator | None = None,
+         make_stages: MakeStages | None = None) -> Face:
+    """Build and seat the face. Many sessions give their `avatar`, already loaded, `animators(options)` and `chains(options)`."""
     backdrop = parse(options.background)
     avatar = avatar or choose_avatar(options)
     module = loader.load("animators", options.animator)
@@ -63,7 +66,7 @@ def face(options: Options, avatar: Avatar | None = None, make_animator: MakeAnim
     extractor = loader.load(kind, name).create(asked)
     animator = (make_animator or module.create)(asked)
     seat(animator, avatar, backdrop, options)
-    chain = stages(options)
+    chain = (make_stages or stages)(options)
     if asked.clip is None:
         tell_where(chain, avatar)
     return Face(avatar, extractor, animator, chain)
@@ -91,15 +94,32 @@ def seat(animator: Animator, avatar: Avatar, backdrop: Backdrop, options: Option
 
 def stages(options: Options) -> list[FrameStage]:
     """Restorer and interpolator as asked; an empty list for the plain chain."""
-    chain: list[FrameStage] = []
+    return chains(options)(options)
+
+
+def chains(options: Options) -> MakeStages:
+    """`stages` for many sessions: around one network each where the stage can share it. Their rate may differ."""
     name, _, budget = options.restore.partition(":")
+    milliseconds = budget_ms(budget)
+    restorer = interpolator = None
     if name != "off":
-        module = loader.load("restorers", name)
-        chain.append(module.create(weights=options.restore_weights, budget_ms=budget_ms(budget), device=options.device))
+        restorer = _maker(loader.load("restorers", name), "budget_ms", weights=options.restore_weights, device=options.device)
     if options.interpolate != "off":
         module = loader.load("interpolators", options.interpolate)
-        chain.append(module.create(fps=options.fps, weights=options.interpolate_weights, device=options.device))
-    return chain
+        interpolator = _maker(module, "fps", weights=options.interpolate_weights, device=options.device)
+
+    def make(asked: Options) -> list[FrameStage]:
+        chain = [] if restorer is None else [restorer(milliseconds)]
+        return chain if interpolator is None else [*chain, interpolator(asked.fps)]
+
+    return make
+
+
+def _maker(module: ModuleType, name: str, **about: object) -> Callable[[object], FrameStage]:
+    """What makes a stage of the value called `name` in `create`."""
+    if hasattr(module, "share"):
+        return module.share(**about)
+    return lambda value: module.create(**{name: value}, **about)
 
 
 def budget_ms(text: str) -> float | None:

@@ -122,7 +122,7 @@ def line(title: str, result: dict) -> str:
         return f"{title:12} failed"
     plain = result["plain"]
     text = f"{title:12} {result['input']:34} plain {plain['p50_ms']:9.2f} ms"
-    for name in ("live", "live_f16"):
+    for name in ("staged", "live", "live_f16"):
         if name in result:
             way = result[name]
             text += f"   {name} {way['p50_ms']:9.2f} ms ({way['ratio']:.2f} x, {way['psnr_db']:.0f} dB, {way['sessions_at_25']} at 25 fps)"

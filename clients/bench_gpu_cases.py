@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from limner.cuda import kernels, reference
-from limner.cuda.graph import Graphed
+from limner.cuda.graph import Graphed, eager
 from limner.cuda.lane import Lane
-from limner.engine.types import FeatureWindow
+from limner.engine.clock import SAMPLE_RATE, frame_duration, samples_from_ticks, ticks_from_samples
+from limner.engine.painter import Painter
+from limner.engine.types import AudioChunk, FeatureRows, FeatureWindow
+from limner.models.amt.live import LiveAMT
 from limner.models.amt.network import AMT
 from limner.models.animators.dinet import DINetAnimator
 from limner.models.avatar import default_avatar
@@ -27,15 +29,19 @@ from limner.models.dinet.generator import CODE, DINet
 from limner.models.dinet.live import LiveDINet, Source
 from limner.models.drawing import Drawing
 from limner.models.face.colour import to_picture
+from limner.models.interpolators.amt import AmtStage
 from limner.models.restoration.codeformer import CodeFormer
 from limner.models.restoration.gfpgan import GFPGAN
-from limner.models.restoration.live import MOUTH
-from limner.models.restorers.gfpgan import mouth
+from limner.models.restoration.live import RestorationStage, Restorer
+from limner.models.restoration.runner import Runner
+from limner.models.restorers.gfpgan import MOUTH_COST, mouth
 
 from .subjects.dubbing import healthy
 
 Way = Callable[[], Tensor]
 CHAIN_SIDE = 512                                 # px: the restorer's size
+RATE = 25                                        # pictures drawn per second where every second one is drawn
+FRAME = frame_duration(RATE)
 TINY = (52, 40)                                  # DINet's picture at small sizes
 
 
@@ -92,16 +98,20 @@ def dinet(lane: Lane, tiny: bool, batch: int) -> Case:
     return Case(f"{batch}x3x{height}x{width}", batch, ways, size, round(162 * area * batch, 3))
 
 
+def half(lane: Lane) -> torch.dtype:
+    """Half precision that is fast there: a CPU has none, but emulates bfloat16 in bearable time."""
+    return torch.float16 if lane.device != "cpu" else torch.bfloat16
+
+
 def recorded(make: Callable[[], nn.Module], *shapes: tuple[int, ...], lane: Lane, limits: tuple[float, float] = (0, 1)) -> Case:
     """A network's own forward against the same recorded, and recorded in half precision where autocast allows it."""
     torch.manual_seed(0)
     network = make().eval().requires_grad_(False).to(lane.device)
     low, high = limits
     inputs = [torch.rand(shape, device=lane.device) * (high - low) + low for shape in shapes]
-    half = torch.float16 if lane.device != "cpu" else torch.bfloat16
 
     def narrow(*given: Tensor) -> Tensor:
-        with torch.autocast(torch.device(lane.device).type, half):
+        with torch.autocast(torch.device(lane.device).type, half(lane)):
             return network(*given).float()
 
     def ours(step: Callable[..., Tensor]) -> Way:
@@ -120,55 +130,74 @@ def restorer(lane: Lane, tiny: bool, make: Callable[[], nn.Module]) -> Case:
     return recorded(make, (1, 3, CHAIN_SIDE, CHAIN_SIDE), lane=lane, limits=(-1, 1))
 
 
-class Chain:
-    """DINet, AMT-S at twice the rate, GFPGAN on the mouth, planes on the host: two pictures per call."""
+class Noise:
+    """An extractor of random rows of 29 logits at 50 Hz, always voiced: what DINet hears costs nothing here."""
 
-    def __init__(self, lane: Lane, tiny: bool) -> None:
-        self._lane = lane
-        height, width = TINY if tiny else picture_size(256)
-        dinet, device = healthy(DINet()).to(lane.device), lane.device
-        torch.manual_seed(0)
-        amt, self._restorer = (network.eval().requires_grad_(False).to(device) for network in (AMT("amt_s"), GFPGAN()))
-        self._live, self._published = LiveDINet(dinet), published(dinet)
-        self._inputs = [torch.rand(1, channels, height, width, device=device) for channels in (3, 15)]
-        self._source, = self._live.prepare(self._inputs[1], self._inputs[0])
-        self._audio = np.random.default_rng(0).standard_normal((1, 29, 5)).astype(np.float32)
-        self._half = torch.full((1,), 0.5, device=device)
-        self._before = torch.rand(1, 3, CHAIN_SIDE, CHAIN_SIDE, device=device)
-        self._amt, self._amt_recorded = amt, Graphed(amt, sizes=(1,))
-        self._mouth = Graphed(partial(mouth, self._restorer), sizes=(1,))
+    width, step, lookahead = 29, 1800, 0
 
-    def plain(self) -> Tensor:
-        drawn = self._published(*self._inputs, self._lane.upload(self._audio))
-        pictures = self._paired(drawn, self._amt)
-        return self._handed_over(torch.cat([self._restorer(each[None] * 2 - 1) / 2 + 0.5 for each in pictures]), pictures)
+    def __init__(self) -> None:
+        self.reset()
 
-    def live(self) -> Tensor:
-        pictures = self._paired(self._live.draw_many([self._source], self._lane.upload(self._audio)), self._amt_recorded)
-        top, left, bottom, right = MOUTH
-        restored = pictures.clone()
-        for each in range(len(pictures)):        # what a recording returns is its own until the next replay
-            restored[each, :, top:bottom, left:right] = self._mouth(pictures[each:each + 1] * 2 - 1)[0] / 2 + 0.5
-        return self._handed_over(restored, pictures)
+    def reset(self) -> None:
+        self._rng, self._rest = np.random.default_rng(0), 0
 
-    def _paired(self, drawn: Tensor, between: Callable[..., Tensor]) -> Tensor:
-        now = F.interpolate(drawn, (CHAIN_SIDE, CHAIN_SIDE), mode="bilinear")
-        return torch.cat([between(self._before, now, self._half), now])
+    def push(self, chunk: AudioChunk) -> FeatureRows:
+        samples = samples_from_ticks(self.step)
+        count, rest = divmod(self._rest + len(chunk.samples), samples)
+        pts, self._rest = chunk.pts - ticks_from_samples(self._rest), rest
+        rows = self._rng.standard_normal((count, self.width)).astype(np.float32)
+        return FeatureRows(rows, pts, np.ones(count, bool), chunk.captured_ns)
 
-    def _handed_over(self, restored: Tensor, pictures: Tensor) -> Tensor:
-        """The mouth laid back and I420 on the host, in one copy."""
-        top, left, bottom, right = MOUTH
-        pictures[..., top:bottom, left:right] = restored[..., top:bottom, left:right]
-        rgb = (pictures.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-        colour = reference.colour if self._lane.device == "cpu" else kernels.colour
-        planes, _ = colour(self._lane.array(rgb))
-        return torch.from_numpy(self._lane.download(self._lane.tensor(planes)))
+
+class Film:
+    """The product's own chain, drawn by its painter: DINet, GFPGAN's whole face, AMT-S to 50 pictures a second, I420 on the host.
+
+    `joins`: in one step where the stages allow it, else one stage after another. Each call hears 40 ms and gives the two pictures
+    of the next drawn instant.
+    """
+
+    def __init__(self, lane: Lane, networks: tuple[nn.Module, ...], size: int, mouth_side: int, *, joins: bool,
+                 dtype: torch.dtype = torch.float32) -> None:
+        drawer, better, between = networks
+        drawing = Drawing(lambda: LiveDINet(drawer, dtype=dtype), lane, finishes=joins, dtype=dtype)
+        animator = DINetAnimator(drawing, size=size, mouth=mouth_side, liveliness=0)
+        portrait = default_avatar().portrait
+        animator.sit(portrait)
+        restorer = Restorer(Runner(better, GFPGAN.__call__, lane), mouth=Runner(better, mouth, lane), mouth_cost=MOUTH_COST)
+        stages = [RestorationStage(restorer), AmtStage(2 * RATE, LiveAMT(between, lane.device, region=False))]
+        stages[0].seat(portrait.landmarks, portrait.image.shape[:2])
+        self._painter = Painter(Noise(), animator, stages, duration=frame_duration(2 * RATE), colour=to_picture)
+        self._drawn = self._heard = 0            # pictures, samples
+        self._hear(10 * FRAME)                   # what the first window looks ahead
+        self.draw()                              # the first picture has none before it
+
+    def draw(self) -> Tensor:
+        """Planes u8 [2, H 3/2, W], the first picture's [1, H 3/2, W]."""
+        self._hear(FRAME)
+        pictures = self._painter.paint(self._drawn * FRAME)
+        self._drawn += 1
+        return torch.from_numpy(np.stack([picture.planes for picture in pictures]))
+
+    def eagerly(self) -> Tensor:
+        """The same, kernel by kernel."""
+        with eager():
+            return self.draw()
+
+    def _hear(self, ticks: int) -> None:
+        silence, start = np.zeros(samples_from_ticks(ticks), np.float32), self._heard
+        self._painter.hear(AudioChunk(silence, SAMPLE_RATE, start, ticks_from_samples(start), 0))
+        self._heard += len(silence)
 
 
 def chain(lane: Lane, tiny: bool) -> Case:
-    ways = Chain(lane, tiny)
-    return Case(f"{'x'.join(map(str, TINY if tiny else picture_size(256)))} to {CHAIN_SIDE}x{CHAIN_SIDE}", 2,
-                {"plain": ways.plain, "live": ways.live})
+    """The stages one after another, kernel by kernel, against the same recorded, all in one step, and that in half precision."""
+    size, mouth_side = (256, 64) if tiny else (CHAIN_SIDE, 256)
+    torch.manual_seed(0)
+    networks = tuple(network.eval().requires_grad_(False).to(lane.device) for network in (healthy(DINet()), GFPGAN(), AMT("amt_s")))
+    plain, staged, live = (Film(lane, networks, size, mouth_side, joins=joins) for joins in (False, False, True))
+    narrow = Film(lane, networks, size, mouth_side, joins=True, dtype=half(lane))
+    return Case(f"{'x'.join(map(str, picture_size(mouth_side)))} to {size}x{size}", 2,
+                {"plain": plain.eagerly, "staged": staged.draw, "live": live.draw, "live_f16": narrow.draw})
 
 
 def finished(lane: Lane, tiny: bool) -> Case:

@@ -54,14 +54,14 @@ def session_factory(options: Options) -> SessionFactory:
 
     Weights are loaded here, once for all sessions where the animator can share its network.
     """
-    make_animator = assemble.animators(options)
+    make_animator, make_stages = assemble.animators(options), assemble.chains(options)
     settle_once = cache(settle)
 
     async def make(request: SessionRequest) -> Session:
         asked = dataclasses.replace(options, fps=request.fps, size=request.size,
                                     background=request.background or options.background, mood=request.mood or options.mood,
                                     liveliness=options.liveliness if request.liveliness is None else request.liveliness)
-        face = await asyncio.to_thread(assemble.face, asked, request.avatar, make_animator)
+        face = await asyncio.to_thread(assemble.face, asked, request.avatar, make_animator, make_stages)
         settle_once()                            # the first face brought in the last modules
         return assemble.session(asked, sinks=list(request.sinks), prepared=face)
 

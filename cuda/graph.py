@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,35 +74,75 @@ class _Recording:
     outputs: Any                                 # a tensor or a tuple of them
 
 
+class Pool:
+    """Device memory that recordings share of which only one runs at a time, and whose answers are read before the next runs.
+
+    One stream for all of them: what is recorded on several does not share memory, and PyTorch's own for this belongs to the
+    device that recorded first.
+    """
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._side: Any = None                   # torch.cuda.Stream
+        self._graphs: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def on(self, torch: Any, device: Any) -> tuple[Any, Any]:
+        """The pool's handle and the stream to record on. A pool all of whose recordings are gone is gone with them."""
+        if self._handle is None or not self._graphs:
+            self._handle = torch.cuda.graph_pool_handle()
+        self._side = self._side or torch.cuda.Stream(device)
+        return self._handle, self._side
+
+    def add(self, graph: Any) -> None:
+        """A recording made in this pool."""
+        self._graphs.add(graph)
+
+
 class Graphed:
     """`step(*tensors) -> tensor or tuple of tensors`, batch first in each, recorded on a GPU.
 
     `constants` returns by name what the step reads besides its inputs: tensors must stay where they are (their content
-    may change), anything else must stay equal. What a call returns is valid until the next one. One thread at a time.
+    may change), anything else must stay equal. What a call returns is valid until the next one, or the next of another with
+    the same `pool`. One thread at a time.
     """
 
     def __init__(self, step: Callable[..., Any], *, sizes: tuple[int, ...] = SIZES,
-                 constants: Callable[[], Mapping[str, Any]] = dict) -> None:
+                 constants: Callable[[], Mapping[str, Any]] = dict, pool: Pool | None = None) -> None:
         self._step, self._sizes, self._constants = step, tuple(sorted(sizes)), constants
         self.recorded: dict[int, _Recording] = {}
-        self._pool: Any = None                   # device memory all recordings share: only one runs at a time
-        self._side: Any = None                   # torch.cuda.Stream they are recorded on
+        self._pool = pool or Pool()
         self._known: dict[str, Any] | None = None
         self._like: list[tuple[tuple[int, ...], Any, Any]] | None = None
 
     def __call__(self, *inputs: Any) -> Any:
         """Raises GraphError, one of its kinds, for inputs or constants other than those of the first call."""
         count = self._check(inputs)
-        if inputs[0].device.type != "cuda" or is_eager():
+        if not self._records(inputs):
             return self._step(*inputs)
         with importlib.import_module("torch").inference_mode():
             return self._replay(inputs, count)
 
-    def _replay(self, inputs: tuple[Any, ...], count: int) -> Any:
-        size = fitting(count, self._sizes)
+    def prepare(self, *example: Any, sizes: tuple[int, ...] = (1,)) -> None:
+        """Record what calls of `sizes` items like `example` will replay, where that is not done: it takes seconds, in which
+        nothing else is drawn. Raises what such calls would raise; on the CPU it checks the same and records nothing."""
+        self._check(example)
+        wanted = sorted({fitting(size, self._sizes) for size in sizes})
+        if self._records(example):
+            with importlib.import_module("torch").inference_mode():
+                for size in wanted:
+                    self._recording(example, size)
+
+    @staticmethod
+    def _records(inputs: tuple[Any, ...]) -> bool:
+        return inputs[0].device.type == "cuda" and not is_eager()
+
+    def _recording(self, inputs: tuple[Any, ...], size: int) -> _Recording:
         if size not in self.recorded:
             self.recorded[size] = self._record(inputs, size)
-        recording = self.recorded[size]
+        return self.recorded[size]
+
+    def _replay(self, inputs: tuple[Any, ...], count: int) -> Any:
+        recording = self._recording(inputs, fitting(count, self._sizes))
         for own, given in zip(recording.inputs, inputs, strict=True):
             own[:count].copy_(given, non_blocking=True)
         recording.graph.replay()
@@ -112,7 +153,7 @@ class Graphed:
     def forget(self) -> None:
         """Drop what was recorded and take the next call as the first: after a change that was meant."""
         self.recorded.clear()
-        self._pool = self._known = self._like = None
+        self._known = self._like = None
 
     def _check(self, inputs: tuple[Any, ...]) -> int:
         like = [(tuple(each.shape[1:]), each.dtype, each.device) for each in inputs]
@@ -133,21 +174,19 @@ class Graphed:
         torch = importlib.import_module("torch")
         own = [_room(torch, each, size) for each in inputs]
         for mine, given in zip(own, inputs, strict=True):
-            mine[: len(given)].copy_(given)
+            mine[: len(given)].copy_(given[:size])
         here = torch.cuda.current_stream()
-        # One stream of our own for all sizes: what is recorded on several does not share memory, and PyTorch's own for this
-        # belongs to the device that recorded first.
-        side = self._side = self._side or torch.cuda.Stream(inputs[0].device)
+        pool, side = self._pool.on(torch, inputs[0].device)
         side.wait_stream(here)
         graph = torch.cuda.CUDAGraph()
-        self._pool = self._pool or torch.cuda.graph_pool_handle()
         with torch.cuda.stream(side):                    # around the recording too: one that fails leaves no stream behind
             for _ in range(WARM_UP):
                 self._step(*own)
             # Others may allocate meanwhile, but not wait for the device, which a recording in progress forbids.
-            with _recorder, torch.cuda.graph(graph, pool=self._pool, stream=side, capture_error_mode="thread_local"):
+            with _recorder, torch.cuda.graph(graph, pool=pool, stream=side, capture_error_mode="thread_local"):
                 outputs = self._step(*own)
         here.wait_stream(side)
+        self._pool.add(graph)
         return _Recording(graph, own, outputs)
 
 
@@ -172,6 +211,8 @@ def compare_inputs(before: list[tuple], now: list[tuple]) -> None:
 
 def compare_constants(before: dict[str, Any], now: dict[str, Any]) -> None:
     """Raises ConstantChanged, naming the first that differs."""
+    if before == now:                            # every call comes here: at once, not name by name
+        return
     for name in before.keys() | now.keys():
         if name not in before or name not in now:
             raise ConstantChanged(f"constant {name!r} {'came' if name in now else 'went'} since recording; call forget()")

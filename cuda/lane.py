@@ -129,10 +129,14 @@ class Lane:
         return done
 
     def _halve(self, count: int) -> None:
+        self.shorten(count // 2)
+
+    def shorten(self, most: int) -> None:
+        """Memory ran out: from now on calls hold at most `most` items, or fewer. Raises OutOfMemory for 0."""
         self.release()
-        if count == 1:
+        if most == 0:
             raise OutOfMemory(f"{self.device}: its memory does not hold one item")
-        self.most = count // 2
+        self.most = min(most, self.most or most)
 
     def release(self) -> None:
         """Give unused cached memory back to the device."""

@@ -52,6 +52,11 @@ class Painter:
     def _take(self, extractor: FeatureExtractor, animator: Animator) -> None:
         self._extractor, self._animator = extractor, animator
         self._finishes = not self._stages and hasattr(animator, "draw_planes")      # no stage needs pixels
+        self._joined = animator.join(self._stages) if self._stages and hasattr(animator, "join") else None
+        self._begin()
+
+    def _begin(self) -> None:
+        extractor = self._extractor
         self._ring = FeatureRing(_RING // extractor.step + 1, extractor.width, extractor.step)
         self._ease: tuple[int, NDArray[np.float32]] | None = None
         self._previous: Picture | None = None
@@ -84,8 +89,7 @@ class Painter:
         """The sound from `pts` on is replaced: forget what was drawn for it and ease from the last row before it."""
         step, before = self._extractor.step, self._animator.window[0]
         self._previous = None
-        for stage in self._stages:
-            stage.flush()
+        self._drop()
         ease = None
         if self._ring.covered is not None:
             last = self._window(pts - step, _JUST_SPOKEN // step, 0)
@@ -94,6 +98,11 @@ class Painter:
         self._extractor.reset()
         self._ring.restart(pts, keep=max(before, _JUST_SPOKEN // step) + 1)
         self._ease = ease
+
+    def _drop(self) -> None:
+        """Forget what the stages hold."""
+        for part in self._stages if self._joined is None else (self._joined,):
+            part.flush()
 
     def overlay(self, row: NDArray[np.float32] | None) -> None:
         """Add `row` [58] to every row drawn from now on, until replaced."""
@@ -112,13 +121,17 @@ class Painter:
 
     def _pictures(self, window: FeatureWindow, generation: int, thrifty: bool) -> list[Picture]:
         began = self._now_ns()
-        draw = self._animator.draw_planes if self._finishes else self._animator.draw
-        frame = dataclasses.replace(
-            draw(window),
-            pts=window.pts, duration=self._duration * self.stride, generation=generation, captured_ns=window.captured_ns,
-        )  # fmt: skip
-        drawn = self._now_ns()
-        frames = self._run([frame], thrifty)
+        duration = self._duration * self.stride
+        if self._joined is not None:
+            frames = self._joined.draw(window, duration=duration, generation=generation, thrifty=thrifty)
+            drawn = self._now_ns()
+        else:
+            draw = self._animator.draw_planes if self._finishes else self._animator.draw
+            frame = dataclasses.replace(
+                draw(window), pts=window.pts, duration=duration, generation=generation, captured_ns=window.captured_ns,
+            )  # fmt: skip
+            drawn = self._now_ns()
+            frames = self._run([frame], thrifty)
         staged = self._now_ns()
         pictures = [self._finish(each) for each in frames]
         self._metrics.time("draw", drawn - began)
@@ -128,8 +141,8 @@ class Painter:
 
     def flush(self) -> list[Picture]:
         """The pictures the stages still hold, at the end of the sound."""
-        frames: list[Frame] = []
-        for stage in self._stages:
+        frames: Sequence[Frame] = [] if self._joined is None else self._joined.flush()
+        for stage in self._stages if self._joined is None else ():
             frames = [*self._push(stage, frames), *stage.flush()]
         return [self._finish(frame) for frame in frames]
 
@@ -153,9 +166,8 @@ class Painter:
     def wake(self) -> None:
         """Go on after pictures were left out: what was heard before them and what the stages hold is too old."""
         self._extractor.reset()
-        for stage in self._stages:
-            stage.flush()
-        self._take(self._extractor, self._animator)
+        self._drop()
+        self._begin()
 
     def fall_back(self, extractor: FeatureExtractor, animator: Animator) -> None:
         """Draw with another pair from the next sound on."""

@@ -42,7 +42,8 @@ class Animator(Protocol):
     May have `listen(chunk: AudioChunk)`, called between draws with the voice of whom the avatar talks with, 16 kHz mono;
     its `pts` is the drawn instant at which it was heard.
     May have `draw_planes(window) -> Frame`, called instead of `draw` where no stage follows: the same picture, as
-    `Frame.planes` where that spares work.
+    `Frame.planes` where that spares work. May have `join(stages) -> Joined | None`, asked once it is seated where stages
+    follow: what draws and passes them in one go, or None.
     """
 
     size: tuple[int, int]                            # (H, W)
@@ -70,6 +71,17 @@ class FrameStage(Protocol):
 
     def push(self, frame: Frame) -> Sequence[Frame]: ...   # pts strictly increase
     def flush(self) -> Sequence[Frame]: ...
+
+
+class Joined(Protocol):
+    """An animator and the stages behind it in one go; frames as if drawn and passed through them, as `planes` alone."""
+
+    def draw(self, window: FeatureWindow, *, duration: int, generation: int, thrifty: bool) -> Sequence[Frame]:
+        """Often, fast: the frames now complete. `duration` is that of the drawn frame, before the stages; `thrifty` leaves
+        out those with `restores`."""
+
+    def flush(self) -> Sequence[Frame]:
+        """As that of the stages: what is held back; the next frame is a new picture."""
 
 
 class AVSink(Protocol):

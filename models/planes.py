@@ -6,6 +6,7 @@ recorded as one step with the network. A `Seat` is what a source frame needs for
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from limner.cuda.graph import SIZES
 from limner.cuda.reference import COLOUR, inverted, spread
 from limner.models.paste import Patch
 
@@ -53,17 +55,27 @@ def seat(picture: NDArray[np.uint8], patch: Patch, upload: Callable[[NDArray], T
     return Seat(*(upload(np.ascontiguousarray(each)[None]) for each in parts))
 
 
-def together(seats: Sequence[Seat], opacities: Tensor) -> tuple[Tensor, ...]:
-    """What `planes` takes besides the drawings: frames of one size, each with its opacity, of [n]."""
-    parts = zip(*(_tensors(each) for each in seats), strict=True)
-    return *(part[0] if len(part) == 1 else torch.cat(part) for part in parts), opacities
-
-
-def _tensors(seat: Seat) -> tuple[Tensor, ...]:
+def tensors(seat: Seat) -> tuple[Tensor, ...]:
+    """What `planes` takes of one source frame, the opacity left out."""
     return tuple(getattr(seat, name) for name in Seat.__slots__)
 
 
-COUNT = len(Seat.__slots__) + 1                  # of the tensors `together` gives
+COUNT = len(Seat.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The recipe of `models.drawing` for whole pictures of `size` (H, W). Its one number is the opacity."""
+
+    size: tuple[int, int]
+    most: ClassVar[int] = SIZES[-1]
+    count: ClassVar[int] = COUNT
+
+    def constants(self) -> dict[str, Tensor]:
+        return {}
+
+    def __call__(self, drawn: Tensor, numbers: Tensor, *laid: Tensor) -> Tensor:
+        return planes(drawn, *laid, numbers[:, 0])
 
 
 def planes(drawn: Tensor, *laid: Tensor) -> Tensor:
@@ -79,9 +91,9 @@ def pasted(drawn: Tensor, picture: Tensor, mask: Tensor, places: Tensor, seen: T
     """
     drawing = drawn * 255
     offset = _offset(drawing, seen, surround, near, down, across)
-    grid = _grid(places, picture.shape[1:3], drawing.shape[-2:])
-    full = F.grid_sample(drawing, grid, mode="bicubic", padding_mode="border", align_corners=False)
-    full = full + F.grid_sample(offset, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    there = grid(places, picture.shape[1:3], drawing.shape[-2:])
+    full = F.grid_sample(drawing, there, mode="bicubic", padding_mode="border", align_corners=False)
+    full = full + F.grid_sample(offset, there, mode="bilinear", padding_mode="border", align_corners=False)
     own = picture.permute(0, 3, 1, 2).float()
     share = mask.float() * opacity.view(-1, 1, 1)
     return (own + (full - own) * share[:, None] + 0.5).clamp(0, 255).to(torch.uint8)
@@ -98,7 +110,7 @@ def _offset(drawing: Tensor, seen: Tensor, surround: Tensor, near: Tensor, down:
     return (blurred + apart.sum((2, 3), keepdim=True) * (FLOOR / (rows * columns))) / near
 
 
-def _grid(places: Tensor, size: tuple[int, int], drawing: tuple[int, int]) -> Tensor:
+def grid(places: Tensor, size: tuple[int, int], drawing: tuple[int, int]) -> Tensor:
     """Where every pixel of pictures of `size` lies in drawings, -1..1 from edge to edge: [n, H, W, 2]."""
     x = torch.arange(size[1], device=places.device, dtype=places.dtype)
     y = torch.arange(size[0], device=places.device, dtype=places.dtype)[:, None]

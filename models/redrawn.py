@@ -1,6 +1,6 @@
 """What the lip-sync animators share: a source that plays by itself, its mouth redrawn where there is speech."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,16 @@ from torch import nn
 
 from limner.cuda.lane import Lane, open_lane
 from limner.engine.errors import ContractError
+from limner.engine.protocols import FrameStage
 from limner.engine.types import FeatureWindow, Frame, Portrait
 from limner.models import paste
 from limner.models.avatar import Avatar
 from limner.models.devices import choose
 from limner.models.drawing import Drawing, Live
 from limner.models.idleclip import IdleClip
+from limner.models.joined import Asked, Joined, join
 from limner.models.options import FaceOptions
+from limner.models.planes import Seat
 from limner.models.rest import speaking
 from limner.models.weights import load_weights, missing_weights
 
@@ -35,6 +38,7 @@ class RedrawnMouth:
         self._drawing = drawing
         self._clip_path, self._seed, self._liveliness = clip, seed, liveliness
         self._clip: IdleClip | None = None
+        self._seats: list[Seat] | None = None
 
     def sit(self, portrait: Portrait, background: NDArray[np.uint8] | None = None) -> None:
         """Encode the portrait, or the idle clip where one was given, and `_take` it."""
@@ -69,6 +73,16 @@ class RedrawnMouth:
         heard = self._heard(window.rows)
         planes = self._drawing.planes(self, self._sources[number], heard, self._seats[number], shown)
         return Frame(None, window.pts, 0, window.captured_ns, planes=planes)
+
+    def join(self, stages: Sequence[FrameStage]) -> Joined | None:
+        """The mouth and these stages as one step on the device, where the drawing finishes pictures there; else None."""
+        if self._seats is None:
+            return None
+        return join(self._drawing, self._clip, self._asked, stages)
+
+    def _asked(self, window: FeatureWindow) -> Asked:
+        number, shown = self._at(window)
+        return Asked(number, self._sources[number], self._heard(window.rows), self._seats[number], shown)
 
     def _at(self, window: FeatureWindow) -> tuple[int, float]:
         """Number of the source frame of this instant, and how much of a drawn mouth it shows."""

@@ -100,10 +100,14 @@ class RetimingStage(ABC):
         """Whether one motion leads from `last` to `frame`."""
         if frame.pts - last.pts > self.longest_gap or frame.pixels.shape != last.pixels.shape:
             return False
-        before = self._thumb[1] if self._thumb and self._thumb[0] is last else thumbnail(last.pixels)
-        after = thumbnail(frame.pixels)
+        before = self._thumb[1] if self._thumb and self._thumb[0] is last else self._thumbnail(last)
+        after = self._thumbnail(frame)
         self._thumb = frame, after
         return not is_cut(before, after)
+
+    @staticmethod
+    def _thumbnail(frame: Frame) -> NDArray[np.float32]:
+        return thumbnail(frame.pixels)
 
 
 def _own(frame: Frame) -> Frame:
@@ -119,10 +123,14 @@ def _mixed(first: NDArray[np.uint8] | None, second: NDArray[np.uint8] | None, t:
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """[32, 32] grey levels."""
+    """[32, 32] grey levels of RGB [H, W, 3]."""
+    return cv2.cvtColor(shrunk(pixels), cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+
+def shrunk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[H, W] or [H, W, 3] at 32 x 32 px."""
     step = max(1, min(pixels.shape[:2]) // 128)
-    small = cv2.resize(pixels[::step, ::step], (_THUMB, _THUMB), interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return cv2.resize(pixels[::step, ::step], (_THUMB, _THUMB), interpolation=cv2.INTER_AREA)
 
 
 def is_cut(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:

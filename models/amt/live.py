@@ -95,7 +95,7 @@ class LiveAMT:
     """
 
     def __init__(self, network: AMT, device: str = "cpu", *, still: int = STILL, drift: float = DRIFT, region: bool | None = None):
-        self._lane = open_lane(device)
+        self._lane, self.device = open_lane(device), device
         layout = torch.channels_last if device == "cpu" else torch.contiguous_format
         self.network = network.eval().to(device, memory_format=layout)
         self.still, self.drift, self.region = still, drift, device == "cpu" if region is None else region
@@ -178,23 +178,13 @@ class LiveAMT:
         maps = self._encoder(self._lane.upload(picture[None]), self._number([self._mean]))
         return maps if self._lane.device == "cpu" else tuple(each.clone() for each in maps)      # kept beyond the next call
 
-    @torch.inference_mode()
     def encode(self, picture: Tensor, mean: Tensor) -> tuple[Tensor, ...]:
-        """u8 [1, h, w, 3] and the mean [1] to be taken off -> the parts of its `Features`. Fit to be recorded."""
-        x = F.pad(picture.permute(0, 3, 1, 2).float() / 255, padding(*picture.shape[1:3]), mode="replicate")
-        features = self.network.encode(x - mean.view(-1, 1, 1, 1))
-        return features.image, features.correlation, *features.content
+        """`encode` with this network."""
+        return encode(self.network, picture, mean)
 
-    @torch.inference_mode()
     def synthesize(self, *inputs: Tensor) -> Tensor:
-        """What `encode` gave for two pictures, their mean [1] and instants [1, n] -> [1, n, h, w, 3] in 0..255, with the
-        padding. Fit to be recorded."""
-        *maps, mean, times = inputs
-        half = len(maps) // 2
-        first, second = (Features(*part[:2], list(part[2:])) for part in (maps[:half], maps[half:]))
-        pair = self.network.pair(first, second, mean.view(-1, 1, 1, 1))
-        drawn = [self.network.synthesize(pair, times[:, k]) for k in range(times.shape[1])]
-        return torch.stack(drawn, 1).permute(0, 1, 3, 4, 2) * 255
+        """`synthesize` with this network."""
+        return synthesize(self.network, *inputs)
 
     @staticmethod
     def _compose(first: NDArray[np.uint8], second: NDArray[np.uint8], t: float, box: Box, weight: NDArray[np.float32],
@@ -204,3 +194,44 @@ class LiveAMT:
         inside = box.of(out)
         inside[:] = np.rint(inside + weight * (drawn - inside))
         return out
+
+
+@torch.inference_mode()
+def encode(network: AMT, picture: Tensor, mean: Tensor) -> tuple[Tensor, ...]:
+    """u8 [n, h, w, 3] and the mean [n] to be taken off -> the parts of its `Features`. Fit to be recorded."""
+    x = F.pad(picture.permute(0, 3, 1, 2).float() / 255, padding(*picture.shape[1:3]), mode="replicate")
+    return _parts(network.encode(x - mean.view(-1, 1, 1, 1)))
+
+
+@torch.inference_mode()
+def recentred(network: AMT, maps: Sequence[Tensor], less: float) -> tuple[Tensor, ...]:
+    """What `encode` gives of the same picture when `less` is taken off besides."""
+    return _parts(network.encode(maps[0] - less))
+
+
+def _parts(features: Features) -> tuple[Tensor, ...]:
+    return features.image, features.correlation, *features.content
+
+
+@torch.inference_mode()
+def synthesize(network: AMT, *inputs: Tensor) -> Tensor:
+    """What `encode` gave for two pictures, their mean [n] and instants [n, k] -> [n, k, h, w, 3] in 0..255, with the
+    padding. Fit to be recorded."""
+    *maps, mean, times = inputs
+    half = len(maps) // 2
+    first, second = (Features(*part[:2], list(part[2:])) for part in (maps[:half], maps[half:]))
+    pair = network.pair(first, second, mean.view(-1, 1, 1, 1))
+    drawn = [network.synthesize(pair, times[:, k]) for k in range(times.shape[1])]
+    return torch.stack(drawn, 1).permute(0, 1, 3, 4, 2) * 255
+
+
+@torch.inference_mode()
+def follow(network: AMT, picture: Tensor, mean: Tensor, times: Tensor, *before: Tensor) -> tuple[Tensor, ...]:
+    """Pictures u8 [n, 3, h, w] after those whose maps are `before`, under the same mean [n]: u8 [n, k, 3, h, w] in between
+    at `times` [n, k], then the maps of these. Where nothing moves, what is in between is the picture. Fit to be recorded."""
+    after = encode(network, picture.permute(0, 2, 3, 1), mean)
+    left, right, top, bottom = padding(*picture.shape[-2:])
+    drawn = synthesize(network, *before, *after, mean, times)
+    drawn = drawn[:, :, top:drawn.shape[2] - bottom, left:drawn.shape[3] - right].permute(0, 1, 4, 2, 3)
+    moved = (after[0] - before[0]).abs().amax((1, 2, 3)) * 255 > STILL + 0.5         # of whole levels; their f32 may round
+    return torch.where(moved.view(-1, 1, 1, 1, 1), drawn.round().to(torch.uint8), picture[:, None]), *after

@@ -1,6 +1,6 @@
 """AMT as a frame stage: motion-compensated pictures between frames."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -55,4 +55,10 @@ def load_network(path: Path | None) -> AMT:
 
 def create(*, fps: int | Fraction, weights: Path | None = None, device: str = "auto") -> AmtStage:
     """A stage giving `fps` frames per second with the checkpoint `weights` on `device` (auto, cpu, cuda:N)."""
-    return AmtStage(fps, LiveAMT(load_network(weights), devices.choose(device)))
+    return share(weights=weights, device=device)(fps)
+
+
+def share(*, weights: Path | None = None, device: str = "auto") -> Callable[[int | Fraction], AmtStage]:
+    """`create` for many sessions: around one network."""
+    network, chosen = load_network(weights), devices.choose(device)
+    return lambda fps: AmtStage(fps, LiveAMT(network, chosen))

@@ -22,12 +22,33 @@ class Mode(IntEnum):
     FULL = 3                                     # the whole face of every frame
 
 
+class Way(IntEnum):
+    """What is done to one frame."""
+
+    PASS = 0                                     # nothing: it stays as it came
+    WANE = 1                                     # what is left of earlier work fades
+    REUSE = 2                                    # earlier work is shown again where nothing moved
+    MOUTH = 3                                    # the network draws the mouth
+    WHOLE = 4                                    # the network draws the face
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to do with one frame."""
 
     mode: Mode
     compute: bool                                # run the network on this one
+
+    @property
+    def gentle(self) -> bool:
+        """Whether only every second frame is drawn."""
+        return self.mode is Mode.ALTERNATE
+
+    def way(self, mouth: bool) -> Way:
+        """The same, of a restorer that can draw the `mouth` alone or not."""
+        if self.compute:
+            return Way.WHOLE if self.mode is Mode.FULL or not mouth else Way.MOUTH
+        return Way.REUSE if self.gentle else Way.WANE
 
 
 class Governor:

@@ -19,7 +19,7 @@ from limner.engine.types import Frame
 
 from . import align
 from .align import SIZE, Alignment, Feather
-from .governor import Governor, Mode
+from .governor import Governor, Mode, Plan, Way
 
 Box = tuple[int, int, int, int]                  # top, left, bottom, right in the aligned face
 WHOLE: Box = (0, 0, SIZE, SIZE)
@@ -29,7 +29,7 @@ FALL = 0.85                                      # kept per frame where the netw
 STILL = 3.0                                      # grey levels of change up to which the picture counts as unchanged
 MOVING = 9.0                                     # and from which on it is another picture
 STEADY = 0.6                                     # of the frame before kept where the picture is unchanged
-_NEGLIGIBLE = 0.02
+NEGLIGIBLE = 0.02                                # share below which nothing is seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class RestorationStage:
 
     def __init__(self, restorer: Restorer, *, budget_ms: float | None = None, every: int = 12,
                  find: Callable[[NDArray[np.uint8]], NDArray | None] | None = None, now_ns: Callable[[], int] | None = None):
-        self._restorer, self._find, self.every = restorer, find, every
-        self._now_ns = now_ns or MonotonicClock().now_ns
+        self.restorer, self._find, self.every = restorer, find, every
+        self.now_ns = now_ns or MonotonicClock().now_ns
         self.governor = Governor(None if budget_ms is None else budget_ms * 1e6, restorer.mouth_cost)
         self._seated: tuple[NDArray, tuple[int, int]] | None = None
         self.counts = dict.fromkeys(Mode, 0)
@@ -82,16 +82,16 @@ class RestorationStage:
     def measure(self) -> None:
         """Run once on grey, so that the first frames, and the first after a change of mode, already keep to the budget."""
         grey = np.full((SIZE, SIZE, 3), 128, np.uint8)
-        self._restorer.whole(grey)                                   # whatever is slow the first time
-        if self._restorer.mouth:
-            self._restorer.mouth(grey)
-        began = self._now_ns()
-        self._restorer.whole(grey)
-        self.governor.settle(self._now_ns() - began)
+        self.restorer.whole(grey)                                   # whatever is slow the first time
+        if self.restorer.mouth:
+            self.restorer.mouth(grey)
+        began = self.now_ns()
+        self.restorer.whole(grey)
+        self.governor.settle(self.now_ns() - began)
 
     def push(self, frame: Frame) -> Sequence[Frame]:
         """The frame, restored as planned."""
-        began = self._now_ns()
+        began = self.now_ns()
         plan = self.governor.plan()
         self.counts[plan.mode] += 1
         if plan.mode is Mode.OFF and (self._memory is None or self._memory.faded):
@@ -101,10 +101,10 @@ class RestorationStage:
         if place is None:
             self._memory = None
             return [frame]
-        pixels = self._restore(np.asarray(frame.pixels), *place, plan.mode, plan.compute)
+        pixels = self._restore(np.asarray(frame.pixels), *place, plan)
         self.restored += 1
         if plan.compute:
-            self.governor.spent(self._now_ns() - began)
+            self.governor.spent(self.now_ns() - began)
         return [dataclasses.replace(frame, pixels=pixels)]
 
     def flush(self) -> Sequence[Frame]:
@@ -112,19 +112,19 @@ class RestorationStage:
         self._begin()
         return []
 
-    def _restore(self, picture: NDArray[np.uint8], alignment: Alignment, mask: Feather, mode: Mode,
-                 compute: bool) -> NDArray[np.uint8]:
-        face = align.crop(picture, alignment, self._restorer.border)
+    def _restore(self, picture: NDArray[np.uint8], alignment: Alignment, mask: Feather, plan: Plan) -> NDArray[np.uint8]:
+        face = align.crop(picture, alignment, self.restorer.border)
         memory = self._memory = self._memory or Memory(share=float(not self._started))
         self._started = True
-        gentle = mode is Mode.ALTERNATE
-        whole = mode is Mode.FULL or self._restorer.mouth is None
-        box = WHOLE if whole else MOUTH
-        if compute:
-            drawn = self._restorer.whole(face) if whole else self._restorer.mouth(face)
-            better = memory.renew(face, drawn, box, gentle)
-        else:
-            better = memory.reuse(face, box) if gentle else memory.wane(face)
+        match plan.way(self.restorer.mouth is not None):
+            case Way.WHOLE:
+                better = memory.renew(face, self.restorer.whole(face), WHOLE, plan.gentle)
+            case Way.MOUTH:
+                better = memory.renew(face, self.restorer.mouth(face), MOUTH, plan.gentle)
+            case Way.REUSE:
+                better = memory.reuse(face, WHOLE if self.restorer.mouth is None else MOUTH)
+            case _:
+                better = memory.wane(face)
         return align.paste(picture, better, alignment, mask)
 
     def _locate(self, picture: NDArray[np.uint8]) -> tuple[Alignment, Feather] | None:
@@ -134,16 +134,19 @@ class RestorationStage:
         self._since += 1
         if due:
             self._since = 1
-            five = self._seat_points(height, width) if self._seated else self._follow(picture)
+            five = self.seated(height, width) if self._seated else self._follow(picture)
             if five is None:
                 self._place = None
             elif self._five is None or self._place is None or not np.array_equal(five, self._five):
-                alignment = align.align(five, self._restorer.layout)
+                alignment = align.align(five, self.restorer.layout)
                 self._place = alignment, align.feather(alignment, height, width)
             self._five = five
         return self._place
 
-    def _seat_points(self, height: int, width: int) -> NDArray:
+    def seated(self, height: int, width: int) -> NDArray | None:
+        """The five points [5, 2] px `seat` told, of a picture of this size; None where it was not told."""
+        if self._seated is None:
+            return None
         five, (was_high, was_wide) = self._seated
         return five * (width / was_wide, height / was_high)
 
@@ -174,7 +177,7 @@ class Memory:
     @property
     def faded(self) -> bool:
         """Whether nothing of the network's work is left to be seen."""
-        return float(self._share.max()) < _NEGLIGIBLE
+        return float(self._share.max()) < NEGLIGIBLE
 
     def renew(self, face: NDArray[np.uint8], drawn: NDArray[np.uint8], box: Box, gentle: bool) -> NDArray[np.uint8]:
         """The network drew `box` of `face` [SIZE, SIZE, 3] as `drawn`; the face to show.

@@ -17,7 +17,6 @@ from limner.models.weights import load_weights, missing_weights
 from .live import RestorationStage, Restorer
 
 FALLBACK = "use sharpen, which needs none"
-Call = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 def step(network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -27,24 +26,29 @@ def step(network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor]) -> Cal
     """
     @torch.inference_mode()
     def restore(faces: Tensor) -> Tensor:
-        y = call(network, faces.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        y = call(network, faces.permute(0, 3, 1, 2).float() / 127.5 - 1).float()         # half precision holds no 256 levels
         return ((y.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
     return restore
 
 
-def runner(network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor], lane: Lane) -> Call:
-    """A network on `lane`, recorded on its first call, as a function of pictures [H, W, 3]. DeviceError when memory runs out."""
-    recorded = Graphed(step(network, call), sizes=(1,), constants=partial(network.state_dict, keep_vars=True))
+class Runner:
+    """A network on `lane`, recorded on its first call, as a function of pictures [H, W, 3]. `step` is what is recorded, for
+    who records it together with more; `constants` is what it reads."""
 
-    def work(faces: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-        return [lane.download(recorded(lane.upload(face[None])))[0] for face in faces]
+    def __init__(self, network: nn.Module, call: Callable[[nn.Module, Tensor], Tensor], lane: Lane) -> None:
+        self.device = lane.device
+        self.step, self.constants = step(network, call), partial(network.state_dict, keep_vars=True)
+        self._lane, self._recorded = lane, Graphed(self.step, sizes=(1,), constants=self.constants)
 
-    def run(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        with devices.enough_memory(lane.device):
-            return lane.fitting(work, [face])[0]
+    def __call__(self, face: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """DeviceError when memory runs out."""
+        with devices.enough_memory(self.device):
+            return self._lane.fitting(self._work, [face])[0]
 
-    return run
+    def _work(self, faces: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+        lane = self._lane
+        return [lane.download(self._recorded(lane.upload(face[None])))[0] for face in faces]
 
 
 def detector() -> Callable[[NDArray[np.uint8]], NDArray | None]:
@@ -60,21 +64,33 @@ def detector() -> Callable[[NDArray[np.uint8]], NDArray | None]:
     return find
 
 
-def stage(name: str, build: Callable[[], nn.Module], weights: Path | None, budget_ms: float | None, device: str,
-          call: Callable[[nn.Module, Tensor], Tensor] = lambda network, x: network(x), *, prefixes: tuple[str, ...] = ("module.",),
-          mouth: Callable[[nn.Module, Tensor], Tensor] | None = None, **about: object) -> RestorationStage:
-    """Load network `name` of the catalogue and put it on a stream.
+MakeStage = Callable[[float | None], RestorationStage]       # of milliseconds per frame
 
-    `call` and `mouth` run it on [n, 3, 512, 512]; `about` goes to `Restorer`. With a budget the cost is measured here,
-    before the first frame. Raises WeightsError without weights or for another network's.
+
+def maker(name: str, build: Callable[[], nn.Module], weights: Path | None, device: str,
+          call: Callable[[nn.Module, Tensor], Tensor] = lambda network, x: network(x), *, prefixes: tuple[str, ...] = ("module.",),
+          mouth: Callable[[nn.Module, Tensor], Tensor] | None = None, **about: object) -> MakeStage:
+    """Load network `name` of the catalogue, to be put on any number of streams.
+
+    `call` and `mouth` run it on [n, 3, 512, 512]; `about` goes to `Restorer`. With a budget the cost is measured when a stage
+    is made, before its first frame. On a GPU all stages share what is recorded; on the CPU each runs on a thread of its own.
+    Raises WeightsError without weights or for another network's.
     """
     if weights is None:
         raise missing_weights(name, FALLBACK)
-    lane = open_lane(devices.choose(device))
-    network = load_weights(build(), weights, name, prefer="params_ema", prefixes=prefixes).to(lane.device)
-    part = None if mouth is None else runner(network, mouth, lane)
-    restorer = Restorer(runner(network, call, lane), mouth=part, **about)
-    made = RestorationStage(restorer, budget_ms=budget_ms, find=detector())
-    if budget_ms is not None:
-        made.measure()
-    return made
+    chosen = devices.choose(device)
+    network = load_weights(build(), weights, name, prefer="params_ema", prefixes=prefixes).to(chosen)
+
+    def restorer() -> Restorer:
+        lane = open_lane(chosen)
+        return Restorer(Runner(network, call, lane), mouth=None if mouth is None else Runner(network, mouth, lane), **about)
+
+    one = None if chosen == "cpu" else restorer()
+
+    def make(budget_ms: float | None) -> RestorationStage:
+        made = RestorationStage(one or restorer(), budget_ms=budget_ms, find=detector())
+        if budget_ms is not None:
+            made.measure()
+        return made
+
+    return make

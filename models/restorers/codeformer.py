@@ -19,6 +19,11 @@ def create(*, weights: Path | None = None, budget_ms: float | None = None, devic
 
     Raises WeightsError, UsageError for a fidelity outside 0..1.
     """
+    return share(weights=weights, device=device, fidelity=fidelity)(budget_ms)
+
+
+def share(*, weights: Path | None = None, device: str = "auto", fidelity: float = 0.5) -> runner.MakeStage:
+    """`create` for many sessions: around one network."""
     if not 0 <= fidelity <= 1:
         raise UsageError(f"CodeFormer fidelity {fidelity}: expected 0 (cleanest) to 1 (most like the input)")
-    return runner.stage("codeformer", build_network, weights, budget_ms, device, lambda network, x: network(x, fidelity))
+    return runner.maker("codeformer", build_network, weights, device, lambda network, x: network(x, fidelity))

@@ -27,4 +27,9 @@ def mouth(network: GFPGAN, x: Tensor) -> Tensor:
 
 def create(*, weights: Path | None = None, budget_ms: float | None = None, device: str = "auto") -> RestorationStage:
     """A stage that keeps to `budget_ms` per frame on average (None: whole faces always). Raises WeightsError."""
-    return runner.stage("gfpgan", build_network, weights, budget_ms, device, mouth=mouth, mouth_cost=MOUTH_COST)
+    return share(weights=weights, device=device)(budget_ms)
+
+
+def share(*, weights: Path | None = None, device: str = "auto") -> runner.MakeStage:
+    """`create` for many sessions: around one network."""
+    return runner.maker("gfpgan", build_network, weights, device, mouth=mouth, mouth_cost=MOUTH_COST)

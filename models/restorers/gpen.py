@@ -30,6 +30,11 @@ def restore(network: GPEN, x: Tensor) -> Tensor:
 
 def create(*, weights: Path | None = None, budget_ms: float | None = None, device: str = "auto") -> RestorationStage:
     """A stage that keeps to `budget_ms` per frame on average; the checkpoint tells its own size. Raises WeightsError."""
+    return share(weights=weights, device=device)(budget_ms)
+
+
+def share(*, weights: Path | None = None, device: str = "auto") -> runner.MakeStage:
+    """`create` for many sessions: around one network."""
     found = [] if weights is None else [entry.name for entry in checkpoints.identify(weights)]
     name = "gpen256" if "gpen256" in found else "gpen512"
-    return runner.stage(name, lambda: build_network(name), weights, budget_ms, device, restore, layout="arcface", border=BLACK)
+    return runner.maker(name, lambda: build_network(name), weights, device, restore, layout="arcface", border=BLACK)

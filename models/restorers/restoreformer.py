@@ -16,4 +16,9 @@ def build_network() -> RestoreFormer:
 
 def create(*, weights: Path | None = None, budget_ms: float | None = None, device: str = "auto") -> RestorationStage:
     """A stage that keeps to `budget_ms` per frame on average. Raises WeightsError."""
-    return runner.stage("restoreformer", build_network, weights, budget_ms, device, prefixes=PREFIXES)
+    return share(weights=weights, device=device)(budget_ms)
+
+
+def share(*, weights: Path | None = None, device: str = "auto") -> runner.MakeStage:
+    """`create` for many sessions: around one network."""
+    return runner.maker("restoreformer", build_network, weights, device, prefixes=PREFIXES)

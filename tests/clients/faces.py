@@ -14,7 +14,7 @@ def paper_face(monkeypatch):
     """Commands seat this, whatever portrait they rigged; yields the list of animators that were seated."""
     seated = []
 
-    def face(options: Options, avatar=None, make_animator=None) -> assemble.Face:
+    def face(options: Options, avatar=None, make_animator=None, make_stages=None) -> assemble.Face:
         animator = FakeAnimator(size=64, window=(0, 0))
         seated.append(animator)
         portrait = avatar or assemble.choose_avatar(options)

@@ -92,6 +92,19 @@ def test_the_weightless_stages_come_in_order_restorer_first():
     assert [getattr(stage, "factor", 1) for stage in chain] == [1, 2]
 
 
+def test_many_sessions_share_the_networks_of_their_stages(monkeypatch):
+    """Loaded once, each session's stage its own; a rate of their own; those without a network are made as ever."""
+    pytest.importorskip("torch")
+    from limner.models.amt.network import AMT
+    from limner.models.interpolators import amt
+    loaded = []
+    monkeypatch.setattr(amt, "load_network", lambda path: loaded.append(path) or AMT("amt_s"))
+    make = assemble.chains(Options(restore="sharpen", interpolate="amt", interpolate_weights=Path("amt.pth"), device="cpu"))
+    one, two = make(Options(fps=50)), make(Options(fps=25))
+    assert loaded == [Path("amt.pth")] and one[1].live.network is two[1].live.network and one[1].live is not two[1].live
+    assert (one[1].step, two[1].step) == (1800, 3600) and one[0] is not two[0]
+
+
 @pytest.mark.parametrize("wrong", [{"restore": "polish"}, {"interpolate": "guess"}])
 def test_unknown_stages_are_refused_with_what_there_is(wrong):
     with pytest.raises(UsageError, match="there are"):

@@ -36,10 +36,10 @@ def test_missing_weights_are_found_before_the_first_visitor():
 
 async def test_one_maker_serves_all_requests(monkeypatch, paper_face):  # noqa: F811
     asked, real = [], assemble.face
-    monkeypatch.setattr(assemble, "face", lambda options, avatar, make: asked.append((options.fps, make)) or real(options, avatar))
+    monkeypatch.setattr(assemble, "face", lambda options, avatar, *make: asked.append((options.fps, *make)) or real(options, avatar))
     make = session_factory(Options())
     sessions = [await make(SessionRequest(default_avatar(), fps, 256)) for fps in (25, 50)]
-    assert [fps for fps, _ in asked] == [25, 50] and asked[0][1] is asked[1][1] is morphable.create
+    assert [fps for fps, *_ in asked] == [25, 50] and asked[0][1] is asked[1][1] is morphable.create and asked[0][2] is asked[1][2]
     assert len(set(map(id, sessions))) == len(paper_face) == 2
 
 

@@ -74,6 +74,53 @@ def test_another_must_fit(seat):
         seat.take(other)
 
 
+class Planes(FakeAnimator):
+    """Joins its stages unless told not to, and gives planes."""
+
+    joins = True
+
+    def draw_planes(self, window):
+        return self.draw(window)
+
+    def join(self, stages):
+        return Together(self, stages) if self.joins else None
+
+
+class Together:
+    def __init__(self, animator, stages):
+        self.animator, self.stages, self.flushed = animator, stages, 0
+
+    def draw(self, window, **about):
+        return [self.animator.draw(window), about]
+
+    def flush(self):
+        self.flushed += 1
+        return []
+
+
+def test_planes_and_joined_pictures_are_noted_and_drawn_by_whoever_sits_here():
+    first, second, third = (Planes(size=64, window=(0, 0)) for _ in range(3))
+    seat = Seat(first)
+    seat.draw_planes(window(0, voiced=True))
+    joined = seat.join(["a stage"])
+    frame, about = joined.draw(window(3600), duration=7, generation=1, thrifty=True)
+    assert (seat.drawn(0).voiced, seat.drawn(3600).pts, frame.pts) == (True, 3600, 3600)
+    assert about == {"duration": 7, "generation": 1, "thrifty": True} and first.drawn == [0, 3600]
+    seat.take(second)
+    joined.draw(window(7200))
+    assert second.drawn == [7200] and seat.drawn(7200).pts == 7200 and seat._joined.stages == ["a stage"]
+    assert joined.flush() == [] and seat._joined.flushed == 1
+    third.joins = False
+    with pytest.raises(UsageError, match="as the session does"):
+        seat.take(third)
+    seat.draw(window(10_800))
+    assert second.drawn == [7200, 10_800]
+
+
+def test_who_joins_nothing_is_passed_on_as_that(seat):
+    assert seat.join([]) is None and not hasattr(seat, "draw_planes")
+
+
 def test_a_mood_is_drawn_at_once_and_kept_by_whoever_comes_next():
     options = Options(size=256, liveliness=0.0)
     seat = Seat(assemble.face(options).animator)

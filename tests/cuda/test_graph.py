@@ -160,6 +160,98 @@ def test_a_network_of_convolutions(layer):
             torch.testing.assert_close(graphed(x), net(x), atol=1e-6 if device.type == "cpu" else 5e-3, rtol=0)
 
 
+class Told:
+    """A recording that runs the step where the graph would, into the same answers."""
+
+    def __init__(self, step, inputs):
+        self.step, self.inputs, self.outputs, self.graph = step, inputs, step(*inputs), self
+
+    def replay(self):
+        for mine, new in zip(self.outputs, self.step(*self.inputs), strict=True):
+            mine.copy_(new)
+
+
+class OnPaper(Graphed):
+    """Takes the CPU for a device that records, and notes what is recorded."""
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.order = []
+
+    @staticmethod
+    def _records(inputs):
+        return not is_eager()
+
+    def _record(self, inputs, size):
+        self.order.append(size)
+        return Told(self._step, [each.new_zeros(size, *each.shape[1:]) for each in inputs])
+
+
+def test_what_is_prepared_is_not_recorded_when_it_is_due():
+    layer = Layer("cpu")
+    graphed = OnPaper(layer, constants=layer.constants)
+    graphed.prepare(*inputs(layer, 2), sizes=(4, 1, 3))
+    assert graphed.order == [1, 4]                       # three are filled up to four
+    for count in (1, 3, 4, 1):
+        given = inputs(layer, count, count)
+        torch.testing.assert_close(graphed(*given)[0], layer(*given)[0], atol=1e-5, rtol=0)
+    assert graphed.order == [1, 4]
+    graphed.prepare(*inputs(layer, 1), sizes=(1, 2))
+    assert graphed.order == [1, 4, 2]
+    with eager():
+        graphed.prepare(*inputs(layer, 1), sizes=(8,))
+    assert graphed.order == [1, 4, 2]
+
+
+def test_preparing_checks_what_a_call_checks(layer):
+    graphed = Graphed(layer, sizes=(1, 2), constants=layer.constants)
+    graphed.prepare(*inputs(layer, 1), sizes=(1, 2))
+    assert bool(graphed.recorded) is (layer.weight.device.type == "cuda")
+    x, y = inputs(layer, 1)
+    with pytest.raises(BatchTooLarge, match="3 items in one call; at most 2"):
+        graphed.prepare(x, y, sizes=(3,))
+    with pytest.raises(ShapeChanged, match="input 1"):
+        graphed.prepare(x, y[:, :2])
+    layer.gain = 5.0
+    with pytest.raises(ConstantChanged, match="'gain'"):
+        graphed.prepare(x, y)
+
+
+def test_a_pool_ends_with_the_last_of_its_recordings():
+    """PyTorch's own does: its number may not be used again."""
+    class Torch:
+        class cuda:
+            Stream = staticmethod(lambda device: device)
+            graph_pool_handle = staticmethod(object)
+
+    class Graph:
+        pass
+
+    pool, graphs_ = graphs.Pool(), [Graph(), Graph()]
+    first, side = pool.on(Torch, "cuda:0")
+    for each in graphs_:
+        pool.add(each)
+    assert pool.on(Torch, "cuda:0") == (first, side)
+    del graphs_[0], each
+    assert pool.on(Torch, "cuda:0")[0] is first
+    graphs_.clear()
+    assert pool.on(Torch, "cuda:0")[0] is not first
+
+
+@pytest.mark.gpu
+@gpu
+def test_steps_of_one_pool_take_turns():
+    layer, pool = Layer("cuda:0"), graphs.Pool()
+    one, two = Graphed(layer, pool=pool, constants=layer.constants), Graphed(lambda x: (x * 2).relu() + x, pool=pool)
+    for count in (1, 4, 2, 1):
+        x, y = inputs(layer, count, count)
+        torch.testing.assert_close(one(x, y)[0].clone(), layer(x, y)[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(two(x).clone(), (x * 2).relu() + x)
+    one.forget()
+    two.forget()
+    torch.testing.assert_close(two(x), (x * 2).relu() + x)       # in a pool of its own making again
+
+
 @pytest.mark.gpu
 @gpu
 def test_recorded_once_per_size_and_replayed_without_allocating():

@@ -108,6 +108,64 @@ def test_pixels_are_drawn_for_stages():
     assert np.array_equal(staged.paint(3600)[0].planes, want) and np.array_equal(finishing.paint(3600)[0].planes, want)
 
 
+class Together:
+    """Draws and passes its stages in one go: planes one level brighter than theirs, doubled."""
+
+    def __init__(self, animator, stages):
+        self.animator, self.stages, self.flushed, self.thrifty = animator, stages, 0, []
+
+    def draw(self, window, *, duration, generation, thrifty):
+        self.thrifty.append(thrifty)
+        frame = dataclasses.replace(self.animator.draw(window), duration=duration, generation=generation)
+        planes = i420(frame.pixels) + np.uint8(1)
+        return [dataclasses.replace(frame, pixels=None, planes=planes, pts=frame.pts + k * DURATION, generation=generation) for k in (0, 1)]
+
+    def flush(self):
+        self.flushed += 1
+        return []
+
+
+class Joining(FakeAnimator):
+    def join(self, stages):
+        self.joined = Together(self, stages)
+        return self.joined
+
+
+class Doubling:
+    delay, factor = 0, 2
+
+    def push(self, frame):
+        return [frame, dataclasses.replace(frame, pts=frame.pts + DURATION)]
+
+    def flush(self):
+        return []
+
+
+def test_stages_an_animator_joins_are_passed_by_it_alone():
+    """Not asked without stages, nor anew after a rest; interrupts reach it, and the stages are whoever's that takes over."""
+    stages = [Doubling()]
+    animator = Joining(window=(2, 1))
+    joining, plain = (Painter(FakeExtractor(), each, stages, duration=DURATION) for each in (animator, FakeAnimator(window=(2, 1))))
+    assert animator.joined.stages == tuple(stages) and joining.stride == 2
+    for paint in (plain, joining):
+        hear(paint, TONE)
+    want, got = (paint.paint(3600, generation=4, thrifty=True) for paint in (plain, joining))
+    for one, other in zip(got, want, strict=True):
+        assert np.array_equal(one.planes, other.planes + 1)
+        assert dataclasses.replace(one, planes=None) == dataclasses.replace(other, planes=None)
+    assert animator.joined.thrifty == [True] and animator.joined.flushed == 0
+    joined = animator.joined
+    joining.restart(7200)
+    joining.wake()
+    assert joining.flush() == [] and joined.flushed == 3 and animator.joined is joined
+    joining.fall_back(FakeExtractor(), FakeAnimator(window=(2, 1)))
+    hear(joining, TONE)
+    assert np.array_equal(joining.paint(3600)[0].planes, want[0].planes) and len(joined.thrifty) == 1
+    alone = Joining()
+    Painter(FakeExtractor(), alone, duration=DURATION)
+    assert not hasattr(alone, "joined")
+
+
 def test_warm_up_finds_an_extractor_that_needs_more_than_it_says():
     class Liar(FakeExtractor):
         def push(self, chunk):

@@ -48,8 +48,13 @@ def drawn(*drawings):
     return torch.from_numpy(np.stack(drawings)).permute(0, 3, 1, 2) / 255
 
 
+def together(seats, *opacities, device="cpu"):
+    """What `planes` takes besides the drawings."""
+    return *map(torch.cat, zip(*map(planes.tensors, seats), strict=True)), torch.tensor(opacities, device=device)
+
+
 def pasted(frame, patch, drawing, opacity, device="cpu"):
-    laid = planes.together([planes.seat(frame, patch, upload(device))], torch.tensor([opacity], device=device))
+    laid = together([planes.seat(frame, patch, upload(device))], opacity, device=device)
     return planes.pasted(drawn(drawing).to(device), *laid)[0].permute(1, 2, 0).cpu().numpy()
 
 
@@ -89,8 +94,8 @@ def test_frames_together_equal_frames_alone(seat):
     frame, patch, drawing = seat
     turned, other = np.ascontiguousarray(frame[:, ::-1]), 255 - drawing
     one, two = planes.seat(frame, patch, upload()), planes.seat(turned, patch, upload())
-    both = planes.planes(drawn(drawing, other), *planes.together([one, two], torch.tensor([1.0, 0.5])))
-    alone = [planes.planes(drawn(d), *planes.together([s], torch.tensor([o]))) for d, s, o in ((drawing, one, 1.0), (other, two, 0.5))]
+    both = planes.planes(drawn(drawing, other), *together([one, two], 1.0, 0.5))
+    alone = [planes.planes(drawn(d), *together([s], o)) for d, s, o in ((drawing, one, 1.0), (other, two, 0.5))]
     assert (both.int() - torch.cat(alone).int()).abs().max() <= 1 and not torch.equal(both[0], both[1])
 
 

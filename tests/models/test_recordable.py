@@ -5,6 +5,7 @@ for a value stands out.
 """
 
 from functools import partial
+from math import prod
 
 import pytest
 import torch
@@ -13,16 +14,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from limner.cuda.lane import Lane
-from limner.models.amt.live import LiveAMT
+from limner.models.amt.live import LiveAMT, encode
 from limner.models.amt.network import AMT
+from limner.models.chain import Chained
 from limner.models.dinet.generator import DINet
 from limner.models.dinet.live import LiveDINet
 from limner.models.drawing import Drawing
-from limner.models.planes import Seat, together
+from limner.models.planes import Finish, Seat, tensors
 from limner.models.restoration import runner
 from limner.models.restoration.codeformer import CodeFormer
 from limner.models.restoration.gfpgan import GFPGAN
+from limner.models.restoration.governor import Way
 from limner.models.restoration.gpen import GPEN
+from limner.models.restoration.live import Restorer
+from limner.models.restoration.recorded import MEMORY
 from limner.models.restoration.restoreformer import RestoreFormer
 from limner.models.restorers import gpen
 from limner.models.restorers.gfpgan import mouth
@@ -87,11 +92,18 @@ def test_amt(variant, size):
 
 
 def laid(size, cells):
-    """A seat and an opacity, as `planes.together` gives them."""
+    """The tensors of a seat."""
     (rows, columns), empty = cells, partial(torch.empty, device="meta")
     seat = Seat(empty(1, *size, 3, dtype=torch.uint8), empty(1, *size, dtype=torch.float16), empty(1, 2, 3), empty(1, 3, *cells),
                 empty(1, 1, *cells), empty(1, 1, *cells), empty(1, rows, rows), empty(1, columns, columns))
-    return together([seat], empty(1))
+    return tensors(seat)
+
+
+def finished(live, size, cells, heard):
+    """What stands out of a network's step from `heard` (the last of it the sound) to planes."""
+    *given, (_, *sound) = heard
+    step = partial(Drawing(lambda: live, Lane()).finish, Finish(size), tuple(sound))
+    return watched(step, *given, *laid(size, cells), (1, prod(sound) + 1))
 
 
 def test_dinet():
@@ -101,7 +113,7 @@ def test_dinet():
     heard = (1, 256, 26, 20), (1, 128, 26, 20), (1, 128), (1, 29, 5)
     assert watched(live.decode, *heard) == []
     for size in ((256, 256), (255, 333)):
-        assert watched(Drawing(lambda: live, Lane()).finish, *heard, *laid(size, (13, 10))) == []
+        assert finished(live, size, (13, 10), heard) == []
 
 
 def test_wav2lip():
@@ -110,7 +122,7 @@ def test_wav2lip():
         maps = live.encode(torch.empty(1, 6, 96, 96))
     heard = *maps, (1, 1, 80, 16)
     assert watched(live.decode, *heard) == []
-    assert watched(Drawing(lambda: live, Lane()).finish, *heard, *laid((512, 512), (12, 12))) == []
+    assert finished(live, (512, 512), (12, 12), heard) == []
 
 
 @pytest.mark.parametrize(("make", "call"), [
@@ -124,6 +136,34 @@ def test_wav2lip():
 def test_restorers(make, call):
     step = runner.step(on_meta(make), call)
     assert watched(step, torch.empty(1, 512, 512, 3, device="meta", dtype=torch.uint8)) == []
+
+
+class OnMeta:
+    """A `Runner` as the recipe sees it."""
+
+    def __init__(self, network, call):
+        self.step, self.constants = runner.step(network, call), dict
+
+
+@pytest.mark.parametrize("way", Way)
+@pytest.mark.parametrize("follows", [True, False])
+def test_the_chain(way, follows):
+    """From sound to planes, with every way of restoring and with and without pictures in between; two sessions."""
+    live, empty = LiveDINet(DINet()), partial(torch.empty, device="meta")
+    live._heard.to("meta")
+    network, size = on_meta(GFPGAN), (256, 240)
+    restorer = Restorer(OnMeta(network, GFPGAN.__call__), mouth=OnMeta(network, mouth))
+    recipe = Chained(size, way, restorer, on_meta(AMT) if follows else None)
+    place = empty(2, 2, 3), empty(2, 2, 3), *(empty(2, 1, *size, dtype=torch.float16) for _ in range(2))
+    more = [*place, *(empty(2, *shape) for shape in MEMORY)] if way is not Way.PASS else []
+    maps = encode(recipe.network, empty(2, *size, 3, dtype=torch.uint8), empty(2)) if follows else ()
+    given = [(2, 256, 26, 20), (2, 128, 26, 20), (2, 128), *(each.expand(2, *each.shape[1:]) for each in laid(size, (13, 10)))]
+    numbers = 1 + (3 if more else 0) + (2 if follows else 0)
+    found, answer = [], partial(Drawing(lambda: live, Lane()).finish, recipe, (29, 5))
+    assert watched(lambda *x: found.append(answer(*x)), *given, *more, *maps, (2, 29 * 5 + numbers)) == []
+    shown, *kept = found[0]
+    assert shown.shape == (2, 2 if follows else 1, 384, 240) and shown.dtype == torch.uint8
+    assert [each.shape for each in kept] == [each.shape for each in (*more[4:], *maps)]
 
 
 @pytest.mark.parametrize("step", [

@@ -7,7 +7,7 @@ import torch
 from limner.engine.errors import DeviceError
 from limner.engine.testing import check_stage
 from limner.engine.types import Frame
-from limner.models.amt.live import MARGIN, Box, LiveAMT, fade, grown, moving
+from limner.models.amt.live import MARGIN, Box, LiveAMT, encode, fade, follow, grown, moving, recentred
 from limner.models.amt.network import AMT
 from limner.models.interpolators.amt import AmtStage
 
@@ -154,6 +154,30 @@ def test_another_size_begins_the_steps_anew(network):
         want = LiveAMT(network, region=False).between(a, b, [0.25, 0.5])
         live.forget()
         assert all(map(np.array_equal, live.between(a, b, [0.25, 0.5]), want))
+
+
+def test_a_picture_after_another_equals_the_pair(network):
+    """Two streams in one call, one of which stands still; sides that need padding."""
+    moves, stays = [scene(0, 200), scene(4, 200)], [scene(1, 200)] * 2
+    means = torch.tensor([float(moves[0].mean()) / 255, float(stays[0].mean()) / 255])
+    stacks = [torch.from_numpy(np.stack(each)) for each in zip(moves, stays, strict=True)]
+    got, *after = follow(network, stacks[1].permute(0, 3, 1, 2), means, torch.full((2, 1), 0.5), *encode(network, stacks[0], means))
+    live = LiveAMT(network, region=False, drift=1)
+    live._mean = float(means[0])
+    want = live.between(*moves, [0.5])[0]
+    apart = np.abs(got[0, 0].permute(1, 2, 0).numpy().astype(int) - want)
+    assert apart.max() <= 1 and (apart > 0).mean() < 0.001           # float32 rounding of a batch on a rounding edge
+    assert (want != moves[1]).mean() > 0.02 and np.array_equal(got[1, 0].permute(1, 2, 0), stays[1])
+    for one, other in zip(after, encode(network, stacks[1], means), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_maps_are_centred_anew_without_their_picture(network):
+    pictures = torch.from_numpy(scene(0, 200)[None])
+    first, second = (encode(network, pictures, torch.tensor([mean])) for mean in (0.3, 0.45))
+    for got, want in zip(recentred(network, first, 0.15), second, strict=True):
+        torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
+    assert (first[1] - second[1]).abs().max() > 0.01
 
 
 def test_memory_that_runs_out_is_one_line(network, monkeypatch):

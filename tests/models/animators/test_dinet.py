@@ -206,7 +206,7 @@ def test_a_network_that_does_not_fit_is_one_clear_line(seated, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
-    monkeypatch.setattr(seated._drawing.live, "draw_many", full)
+    monkeypatch.setattr(seated._drawing.live, "decode", full)
     with pytest.raises(DeviceError, match="not enough memory"):
         seated.mouth(0, window().rows)
 

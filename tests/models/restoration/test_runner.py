@@ -8,7 +8,7 @@ from torch import nn
 from limner.cuda.graph import ConstantChanged, eager
 from limner.cuda.lane import open_lane
 from limner.engine.errors import DeviceError
-from limner.models.restoration.runner import runner
+from limner.models.restoration.runner import Runner
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is usable here")
 
@@ -34,7 +34,7 @@ def faces(count):
 
 def test_pictures_equal_the_networks_own(lane):
     network = small(lane)
-    run = runner(network, call, lane)
+    run = Runner(network, call, lane)
     for face in faces(3):
         with torch.inference_mode():
             y = network(torch.from_numpy(face).to(lane.device).permute(2, 0, 1)[None] / 127.5 - 1)[0].permute(1, 2, 0).cpu().numpy()
@@ -45,14 +45,14 @@ def test_pictures_equal_the_networks_own(lane):
 
 
 def test_recorded_and_called_are_the_same(lane):
-    run, one = runner(small(lane), call, lane), faces(1)[0]
+    run, one = Runner(small(lane), call, lane), faces(1)[0]
     with eager():
         want = run(one)
     assert np.abs(run(one).astype(int) - want).max() <= (0 if lane.device == "cpu" else 1)       # cuDNN may choose anew
 
 
 def test_answers_do_not_share_memory(lane):
-    run, (a, b) = runner(small(lane), call, lane), faces(2)
+    run, (a, b) = Runner(small(lane), call, lane), faces(2)
     first = run(a)
     kept = first.copy()
     run(b)
@@ -62,7 +62,7 @@ def test_answers_do_not_share_memory(lane):
 def test_weights_that_moved_are_refused(lane):
     """Parameters and buffers both."""
     network = small(lane)
-    run = runner(network, call, lane)
+    run = Runner(network, call, lane)
     run(faces(1)[0])
     network[1].running_mean = network[1].running_mean.clone()
     with pytest.raises(ConstantChanged, match="running_mean"):
@@ -74,4 +74,4 @@ def test_memory_that_runs_out_is_one_line(lane):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
     with pytest.raises(DeviceError, match="not enough memory"):
-        runner(small(lane), full, lane)(faces(1)[0])
+        Runner(small(lane), full, lane)(faces(1)[0])

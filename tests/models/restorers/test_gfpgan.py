@@ -46,10 +46,13 @@ def test_the_averaged_weights_of_a_checkpoint_are_taken(tmp_path):
     path = tmp_path / "GFPGANv1.4.pth"
     raw = {key: torch.zeros(1).expand(value.shape) for key, value in network.state_dict().items()}
     torch.save({"params": raw, "params_ema": network.state_dict()}, path)
-    stage = runner.stage("gfpgan", build_network, path, None, "cpu", lambda n, x: x + n.final_conv.bias[:3].view(1, 3, 1, 1))
+    make = runner.maker("gfpgan", build_network, path, "cpu", lambda n, x: x + n.final_conv.bias[:3].view(1, 3, 1, 1))
+    stage = make(None)
     bias = network.final_conv.bias[:3].detach().numpy()
     face = np.full((512, 512, 3), 128, np.uint8)
-    np.testing.assert_allclose(stage._restorer.whole(face)[0, 0], np.rint(128 + 127.5 * bias), atol=1)
+    other = make(None).restorer.whole.constants(), stage.restorer.whole.constants()
+    assert all(other[0][name] is other[1][name] for name in other[0])        # one network, a thread for each on the CPU
+    np.testing.assert_allclose(stage.restorer.whole(face)[0, 0], np.rint(128 + 127.5 * bias), atol=1)
     made = create(weights=path, device="cpu")
     assert (made.delay, made.restores, made.governor.budget) == (0, True, None)
 

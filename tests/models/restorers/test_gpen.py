@@ -37,9 +37,9 @@ def empty(network):
 def test_a_checkpoint_tells_its_own_size(tmp_path):
     torch.save(empty(build_network("256")), tmp_path / "GPEN-BFR-256.pth")
     stage = create(weights=tmp_path / "GPEN-BFR-256.pth", device="cpu")
-    assert stage._restorer.layout == "arcface" and stage._restorer.border == (0, 0, 0)
+    assert stage.restorer.layout == "arcface" and stage.restorer.border == (0, 0, 0)
     face = np.full((512, 512, 3), 200, np.uint8)
-    assert (stage._restorer.whole(face) == 128).all()            # zero weights draw mid grey, at the size of the crop
+    assert (stage.restorer.whole(face) == 128).all()            # zero weights draw mid grey, at the size of the crop
 
 
 def test_constant_kernels_need_not_be_in_the_file(tmp_path):

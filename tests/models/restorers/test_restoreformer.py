@@ -19,4 +19,4 @@ def test_the_authors_own_checkpoint_is_taken(tmp_path):
     state = {f"vqvae.{key}": torch.zeros(1).expand(value.shape) for key, value in build_network().state_dict().items()}
     torch.save({"state_dict": state, "epoch": 7}, tmp_path / "RestoreFormer.ckpt")
     stage = create(weights=tmp_path / "RestoreFormer.ckpt", device="cpu")
-    assert (stage.delay, stage.restores, stage._restorer.mouth) == (0, True, None)
+    assert (stage.delay, stage.restores, stage.restorer.mouth) == (0, True, None)
