@@ -33,6 +33,7 @@ class Options:
     restore_weights: Path | None = None
     interpolate_weights: Path | None = None
     device: str = "auto"
+    half: bool = False                 # 16-bit decoders
     seed: int = 0
     liveliness: float = 1.0
     mood: str = "neutral"

@@ -19,3 +19,4 @@ class FaceOptions:
     basis: Path | None = None          # expression basis, for animators driven by coefficients
     clip: Path | None = None           # idle clip instead of a portrait
     device: str = "auto"               # auto | cpu | cuda:N
+    half: bool = False                 # 16-bit where a network keeps 50 dB to float32 in it

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -98,15 +99,16 @@ class RedrawnMouth:
         """Nothing is remembered between drawings."""
 
 
-def load_drawing(options: FaceOptions, name: str, build: Callable[[], nn.Module], live: Callable[[nn.Module], Live],
+def load_drawing(options: FaceOptions, name: str, build: Callable[[], nn.Module], live: Callable[..., Live],
                  *, shared: bool) -> Drawing:
     """The network `name` with `options.weights` on its device. Raises WeightsError when there are none or another's."""
     if options.weights is None:
         raise missing_weights(name, "choose `--animator morphable`, which needs none")
     lane = open_lane(choose(options.device))
-    return on_lane(load_weights(build(), options.weights, name), live, lane, shared=shared)
+    return on_lane(load_weights(build(), options.weights, name), live, lane, shared=shared, half=options.half)
 
 
-def on_lane(network: nn.Module, live: Callable[[nn.Module], Live], lane: Lane, *, shared: bool = False) -> Drawing:
-    """A loaded network drawn with on `lane`."""
-    return Drawing(lambda: live(network.to(lane.device)), lane, shared=shared)
+def on_lane(network: nn.Module, live: Callable[..., Live], lane: Lane, *, shared: bool = False, half: bool = False) -> Drawing:
+    """A loaded network drawn with on `lane`. `half`: what may be runs in 16 bits, those of the device."""
+    dtype = torch.float32 if not half else torch.bfloat16 if lane.device == "cpu" else torch.float16
+    return Drawing(lambda: live(network.to(lane.device), dtype=dtype), lane, shared=shared, dtype=dtype)

@@ -82,14 +82,18 @@ def compose(person, gain, background, cutout, out, alpha):
 
     With `cutout` nothing is behind: `out` has the person's straight colours, also where they are not opaque.
     """
+    half, one = np.uint32(GAIN_ONE // 2), np.uint32(255)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
-            a = np.int32(person[y, x, 3])
+            a = np.uint32(person[y, x, 3])
             alpha[y, x] = a
-            g = np.int32(gain[y, x])
+            if a == 0 and not cutout:
+                for k in range(3):
+                    out[y, x, k] = background[y, x, k]
+                continue
+            g = np.uint32(gain[y, x])
             for k in range(3):
-                value = (np.int32(person[y, x, k]) * g + GAIN_ONE // 2) // GAIN_ONE
-                value = min(value, 255)
-                if a < 255 and not cutout:
-                    value = (value * a + np.int32(background[y, x, k]) * (255 - a) + 127) // 255
+                value = min((np.uint32(person[y, x, k]) * g + half) // np.uint32(GAIN_ONE), one)
+                if a < one and not cutout:
+                    value = (value * a + np.uint32(background[y, x, k]) * (one - a) + np.uint32(127)) // one
                 out[y, x, k] = value

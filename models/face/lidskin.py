@@ -31,7 +31,7 @@ RIM_SHOWN = (0.50, 0.85)     # the same of the lower rim: an eye that is still o
 _INPUTS = np.array([[ARKIT_INDEX[name + side] for name in LID_INPUTS] for side in ("Right", "Left")])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LidSkin:
     """One eye: the part of the live texture it lies in; that part at rest, with painted upper lid, and with both painted."""
 
@@ -40,11 +40,15 @@ class LidSkin:
     own: NDArray[np.uint8]
     lid: NDArray[np.uint8]
     both: NDArray[np.uint8]
+    laid: tuple[float, float] = (0.0, 0.0)   # what `view` holds: shares of lid and rim
 
     def show(self, weights: NDArray[np.float32]) -> None:
         """Lay the texture for `weights` f32 [52]."""
         down = lowered(weights[_INPUTS[self.side]])
         share, rim = float(smoothstep(*SHOWN, down)), float(smoothstep(*RIM_SHOWN, down))
+        if (share, rim) == self.laid:            # eyes are open most of the time
+            return
+        self.laid = share, rim
         under = cv2.addWeighted(self.lid, 1 - rim, self.both, rim, 0) if rim else self.lid
         self.view[:] = cv2.addWeighted(self.own, 1 - share, under, share, 0)
 

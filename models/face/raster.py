@@ -10,6 +10,8 @@ from numba import njit
 
 FRACTION = 32                # OpenCV's INTER_TAB_SIZE
 GAIN_ONE = 4096              # fixed-point one of the shade map
+BITS = 13                    # below the fraction, for the steps along a row: 2048 of them are off by 1/256 px, and 4096 px fit
+STEP = np.float32(1 << BITS)
 
 
 @njit(cache=True, nogil=True)
@@ -51,15 +53,19 @@ def draw_map(px, texture, shade, triangles, whole, fraction, gain):
             if x0 > x1:
                 x0, x1 = x1, x0
             left, right = max(int(np.ceil(x0)), 0), min(int(np.ceil(x1)), width)
-            u = (texture[a, 0] + (left - ax) * dudx + (y - ay) * dudy) * FRACTION + np.float32(0.5)
-            v = (texture[a, 1] + (left - ax) * dvdx + (y - ay) * dvdy) * FRACTION + np.float32(0.5)
-            g = (shade[a] + (left - ax) * dgdx + (y - ay) * dgdy) * GAIN_ONE
-            du, dv, dg = dudx * FRACTION, dvdx * FRACTION, dgdx * GAIN_ONE
-            for x in range(left, right):
-                iu, iv = int(np.floor(u)), int(np.floor(v))
-                whole[y, x, 0], whole[y, x, 1] = iu >> 5, iv >> 5
-                fraction[y, x] = ((iv & 31) << 5) | (iu & 31)
-                gain[y, x] = int(g)
+            if left >= right:
+                continue
+            u = np.int32(((texture[a, 0] + (left - ax) * dudx + (y - ay) * dudy) * FRACTION + np.float32(0.5)) * STEP)
+            v = np.int32(((texture[a, 1] + (left - ax) * dvdx + (y - ay) * dvdy) * FRACTION + np.float32(0.5)) * STEP)
+            g = np.int32((shade[a] + (left - ax) * dgdx + (y - ay) * dgdy) * (GAIN_ONE * STEP))
+            du, dv, dg = np.int32(dudx * (FRACTION * STEP)), np.int32(dvdx * (FRACTION * STEP)), np.int32(dgdx * (GAIN_ONE * STEP))
+            row, x = np.uint64(y), np.uint64(left)               # unsigned: an index that may be negative is asked about
+            for _ in range(right - left):
+                iu, iv = u >> BITS, v >> BITS
+                whole[row, x, 0], whole[row, x, 1] = iu >> 5, iv >> 5
+                fraction[row, x] = ((iv & 31) << 5) | (iu & 31)
+                gain[row, x] = g >> BITS
+                x += np.uint64(1)
                 u += du
                 v += dv
                 g += dg

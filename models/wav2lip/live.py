@@ -21,11 +21,13 @@ class LiveWav2Lip:
     """`prepare` once per source frame, `draw` once per frame. Equals `Wav2Lip.forward` to float32 rounding.
 
     Nothing of a portrait is kept here: one LiveWav2Lip draws frames of any number of them, several in one call. Pictures
-    come as RGB; the network's own are BGR.
+    come as RGB; the network's own are BGR. `dtype` float16 or bfloat16 runs what is drawn for each frame in it.
     """
 
-    def __init__(self, network: Wav2Lip):
-        self.network = _folded(network).to(memory_format=LAST)
+    def __init__(self, network: Wav2Lip, *, dtype: torch.dtype = torch.float32):
+        self.network, self._dtype = _folded(network).to(memory_format=LAST), dtype
+        for part in (self.network.audio_encoder, self.network.face_decoder_blocks, self.network.output_block):
+            part.to(dtype)
         self._step = Graphed(self.decode, constants=self.constants)
 
     def prepare(self, faces: Tensor) -> list[list[Tensor]]:
@@ -35,7 +37,7 @@ class LiveWav2Lip:
     @torch.inference_mode()
     def encode(self, face: Tensor) -> list[Tensor]:
         """One face [1, 6, 96, 96], BGR in 0..1: the encoder's maps."""
-        return self.network.encode_face(face.contiguous(memory_format=LAST))
+        return [each.to(self._dtype) for each in self.network.encode_face(face.contiguous(memory_format=LAST))]
 
     def draw(self, maps: list[Tensor], mel: Tensor) -> Tensor:
         """One frame: an encoded face and a mel window [1, 1, 80, 16] -> [1, 3, 96, 96] RGB in 0..1."""
@@ -59,7 +61,8 @@ class LiveWav2Lip:
     def decode(self, *inputs: Tensor) -> Tensor:
         """What depends on the voice: seven maps, then mel windows. Fixed shapes, no decision on content: fit to be recorded."""
         *maps, mel = inputs
-        return self.network.decode(self.network.audio_encoder(mel.contiguous(memory_format=LAST)), maps)
+        heard = self.network.audio_encoder(mel.to(self._dtype).contiguous(memory_format=LAST))
+        return self.network.decode(heard, maps).float()
 
 
 def _folded(network: Wav2Lip) -> Wav2Lip:

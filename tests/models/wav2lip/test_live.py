@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from limner.clients.subjects.dubbing import healthy
 from limner.cuda.graph import ConstantChanged
 from limner.models.animators.wav2lip import build_network
 from limner.models.wav2lip.live import LiveWav2Lip
@@ -49,3 +50,15 @@ def test_weights_that_moved_are_an_error():
     moved.data = moved.data.clone()
     with pytest.raises(ConstantChanged, match="output_block"):
         live.draw(face, torch.randn(1, 1, 80, 16))
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(torch.float16, 55), (torch.bfloat16, 38)])
+def test_half_precision_keeps_the_picture(dtype, least):
+    """PSNR in dB to float32, measured 57 and 40; bfloat16 keeps three bits less than float16, 18 dB."""
+    network = healthy(build_network())
+    faces, mel = torch.rand(2, 6, 96, 96), torch.randn(2, 1, 80, 16)
+    full, half = (live.draw_many(live.prepare(faces), mel).clone() for live in (LiveWav2Lip(network), LiveWav2Lip(network, dtype=dtype)))
+    assert half.dtype is torch.float32
+    spread = full.max() - full.min()
+    assert spread > 0.1                                                  # a picture, not a grey
+    assert 10 * torch.log10(spread**2 / (full - half).square().mean()) > least
