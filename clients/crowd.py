@@ -51,7 +51,8 @@ class Guest:
         began, at = self.clock.now(), 0
         while True:
             await self.clock.sleep_until(began + (at + BLOCK) * TICKS // SAMPLE_RATE)
-            samples = np.take(self.voice, range(at, at + BLOCK), mode="wrap")
+            first = at % (len(self.voice) - BLOCK)
+            samples = self.voice[first:first + BLOCK]
             self.session.push(AudioChunk(samples, SAMPLE_RATE, at, at * TICKS // SAMPLE_RATE, self.clock.now_ns()))
             at += BLOCK
 
