@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from limner.clients.serve import ServeOptions, make_app
 from limner.clients.serve_avatars import Gallery
 from limner.engine.testing import speech_like
-from tests.clients.test_serve import PATIENCE, Factory, Stage, loopback, rigged, wav  # noqa: F401 - a fixture
+from tests.clients.serving import PATIENCE, Factory, Stage, loopback, rigged, wav  # noqa: F401 - a fixture
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

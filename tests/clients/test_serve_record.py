@@ -9,7 +9,7 @@ from limner.clients.serve import ServeOptions, make_app
 from limner.clients.serve_avatars import Gallery
 from limner.engine.errors import OutputError
 from limner.streams.mp4 import Mp4Writer
-from tests.clients.test_serve import PATIENCE, Factory, Stage, line, loopback, next_picture, rigged, stage  # noqa: F401
+from tests.clients.serving import PATIENCE, Factory, Stage, line, loopback, next_picture, rigged, stage  # noqa: F401
 from tests.streams.mp4_reader import read_film
 
 

@@ -10,7 +10,7 @@ from limner.clients.serve_admission import Admission
 from limner.clients.serve_sessions import Sessions
 from limner.engine.clock import MonotonicClock
 from limner.engine.errors import Busy
-from tests.clients.test_serve import PATIENCE, Factory
+from tests.clients.serving import PATIENCE, Factory
 
 
 @pytest.fixture

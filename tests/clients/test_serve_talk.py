@@ -8,7 +8,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from limner.clients.serve import ServeOptions, make_app
 from limner.clients.serve_avatars import Gallery
 from limner.streams.icelinks import parse, read
-from tests.clients.test_serve import PATIENCE, Factory, Stage, line, loopback, stage  # noqa: F401 - fixtures
+from tests.clients.serving import PATIENCE, Factory, Stage, line, loopback, stage  # noqa: F401 - fixtures
 
 
 async def test_a_peer_chooses_its_mood_and_liveliness_and_shares_with_the_like_minded(stage):  # noqa: F811

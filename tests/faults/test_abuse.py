@@ -21,7 +21,7 @@ from limner.engine.clock import MonotonicClock
 from limner.engine.testing import speech_like
 from limner.streams.sinks.whip import create
 from limner.streams.sources.mediafile import MediaFile
-from tests.clients.test_serve import TOKEN, Factory, line, loopback, stage, wav  # noqa: F401
+from tests.clients.serving import TOKEN, Factory, line, loopback, stage, wav  # noqa: F401
 from tests.test_bad_input import picture
 
 REPO = Path(__file__).resolve().parents[2]

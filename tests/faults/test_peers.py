@@ -14,7 +14,7 @@ from aiortc.rtp import RtpPacket
 from limner.clients.weather import Weather
 from limner.streams.peer import Peer
 from limner.streams.rtc import VoiceTap
-from tests.clients.test_serve import PATIENCE, loopback, next_picture, stage  # noqa: F401
+from tests.clients.serving import PATIENCE, loopback, next_picture, stage  # noqa: F401
 
 
 @pytest.fixture
