@@ -26,7 +26,7 @@ class Parts:
 
 
 def find_iris(image: NDArray[np.uint8], centre: NDArray[np.float32], guess: float,
-               outline: NDArray[np.float32], known: float | None = None) -> tuple[NDArray[np.float32], float]:
+              outline: NDArray[np.float32], known: float | None = None) -> tuple[NDArray[np.float32], float]:
     """Centre and radius px of an iris near the landmarks': the two steps to the white that go together.
 
     With a `known` radius only its neighbourhood is searched.

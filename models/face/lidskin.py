@@ -54,7 +54,7 @@ class LidSkin:
 
 
 def lid_skins(texture: NDArray[np.uint8], uv: NDArray[np.float32], mesh: Mesh, k: float, glasses: bool) -> list[LidSkin]:
-    """Both upper lids of a `texture` u8 [H, W, 4] whose vertices lie at `uv` [V, 2] px, `k` of them to one of the picture."""
+    """Both eyes of a `texture` u8 [H, W, 4] whose vertices lie at `uv` [V, 2] px, `k` of them to one of the picture."""
     return [_lid_skin(texture, uv, mesh, k, side, glasses) for side in (0, 1)]
 
 

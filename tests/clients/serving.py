@@ -4,7 +4,6 @@ import asyncio
 import io
 import wave
 
-import aioice.ice
 import numpy as np
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -19,18 +18,10 @@ from limner.engine.errors import PortraitError
 from limner.engine.session import Session
 from limner.engine.testing import FakeAnimator, FakeExtractor
 from limner.models.avatar import default_avatar
+from tests.streams.loopback import loopback  # noqa: F401 - a fixture
 
 PATIENCE = 30          # s; only a broken server ever waits so long
 TOKEN = "a-token-of-good-length"
-
-
-@pytest.fixture(autouse=True)
-def loopback(monkeypatch):
-    def only_loopback(use_ipv4, use_ipv6):
-        return ["127.0.0.1"]
-
-    only_loopback.offers_loopback = True
-    monkeypatch.setattr(aioice.ice, "get_host_addresses", only_loopback)
 
 
 class Factory:

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 
-import aioice.ice
 import numpy as np
 import pytest
 from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription
@@ -16,18 +15,10 @@ from limner.engine.errors import TooLarge, UsageError
 from limner.engine.types import AudioChunk, Picture
 from limner.streams.peer import MAX_SDP, Peer, check_offer, parse_fragment, preferred_codecs
 from limner.streams.sinks.webrtc import WebRTCSink
+from tests.streams.loopback import loopback  # noqa: F401 - a fixture
 
 SIZE = (64, 64)
 PATIENCE = 20                  # s; only a broken connection ever waits so long
-
-
-@pytest.fixture(autouse=True)
-def loopback(monkeypatch):
-    def only_loopback(use_ipv4, use_ipv6):
-        return ["127.0.0.1"]
-
-    only_loopback.offers_loopback = True
-    monkeypatch.setattr(aioice.ice, "get_host_addresses", only_loopback)
 
 
 def picture(pts: int, grey: int) -> Picture:

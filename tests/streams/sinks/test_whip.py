@@ -17,19 +17,11 @@ from limner.engine.errors import DeviceError, InputError, OutputError, UsageErro
 from limner.engine.types import AudioChunk, Picture
 from limner.streams import whip
 from limner.streams.sinks.whip import WhipSink, create
+from tests.streams.loopback import loopback  # noqa: F401 - a fixture
 
 SIZE = (64, 64)
 PATIENCE = 30          # s; only a broken connection ever waits so long
 TOKEN = "a-token-of-good-length"
-
-
-@pytest.fixture(autouse=True)
-def loopback(monkeypatch):
-    def only_loopback(use_ipv4, use_ipv6):
-        return ["127.0.0.1"]
-
-    only_loopback.offers_loopback = True
-    monkeypatch.setattr(aioice.ice, "get_host_addresses", only_loopback)
 
 
 class Service:
